@@ -1,10 +1,9 @@
 // The words that every part of the engine shares: point ids, vectors, distances, cancellation.
+// PointId, Slot, SequenceNumber, VersionId come from storage/base/ids.h.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,17 +13,10 @@
 #include <variant>
 #include <vector>
 
+#include "storage/base/ids.h"
 #include "storage/base/result.h"
 
 namespace almagest {
-
-// A point's id as its owner knows it: an unsigned 64-bit number or a UUID (16 bytes, in the order
-// in which they are written). Ordered: numbers before UUIDs, each ascending.
-struct Uuid {
-  std::array<uint8_t, 16> bytes{};
-  auto operator<=>(const Uuid&) const = default;
-};
-using PointId = std::variant<uint64_t, Uuid>;
 
 // Any usual spelling of a UUID (hyphenated, simple, urn:uuid:, braces), else nullopt.
 std::optional<Uuid> ParseUuid(std::string_view text);
@@ -34,17 +26,6 @@ std::string PointIdToString(const PointId& id);
 struct PointIdHash {
   size_t operator()(const PointId& id) const;
 };
-
-// A point's internal number: dense, given once per point id and never used for another id. Payload
-// indexes and filters speak in slots; segments map their rows to slots.
-using Slot = uint32_t;
-inline constexpr Slot kNoSlot = UINT32_MAX;
-
-// Counts the write operations of a collection, from 1. A point's `version` in the REST API.
-using SequenceNumber = uint64_t;
-
-// An adapter version of one vector field. 0 is the identity (base vectors as given).
-using VersionId = uint32_t;
 
 enum class Distance : uint8_t { kCosine, kEuclid, kDot, kManhattan };
 std::string_view DistanceName(Distance distance);  // "Cosine", "Euclid", "Dot", "Manhattan"
