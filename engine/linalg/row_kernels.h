@@ -26,10 +26,8 @@ void LayerNorm(const float* x, const float* scale, const float* bias, size_t n, 
 // Multi-head self-attention of one sequence without mask: for each head h,
 //   out[:, h] = softmax(scale * q[:, h] * k[:, h]^T) * v[:, h].
 // qkv: [tokens, 3 * width] with q, k and v side by side, heads side by side inside each.
-// out: [tokens, width]. width is a multiple of heads. scratch: tokens * (width / heads + 1) +
-// tokens floats at least (AttentionScratch).
+// out: [tokens, width]. width is a multiple of heads. scratch: `tokens` floats.
 void Attention(const float* qkv, size_t tokens, size_t width, size_t heads, float scale,
                float* scratch, float* out);
-size_t AttentionScratch(size_t tokens, size_t width, size_t heads);
 
 }  // namespace almagest
