@@ -1,0 +1,91 @@
+// A segment: rows of points with all their vectors, searchable. Two kinds share one face:
+//   growing  append-only, in memory, scanned; rebuilt from storage after a crash.
+//   sealed   immutable and memory-mapped, with an HNSW graph per dense field and an inverted
+//            index per sparse field. Rows are in ascending slot order.
+// A row is dead once its point was deleted or its vectors were replaced: one bit, set by the
+// collection's writer, read by searches without a lock.
+//
+// Each dense field's rows are SERVED vectors: base vectors mapped by the document side of the
+// adapter version that the segment states (normalised for cosine).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/index/dense_rows.h"
+#include "engine/index/growing_sparse_index.h"
+#include "engine/index/hnsw_graph.h"
+#include "engine/index/row_filter.h"
+#include "engine/index/sparse_index.h"
+#include "engine/types.h"
+
+namespace almagest {
+
+using FieldId = uint16_t;  // A vector field of a collection; never reused within it.
+
+// Per-row factors that make scores of rows written by one adapter version equal to those of
+// another (docs/architecture.md, "Search across versions"):
+//   score(row) = scale[row] * dot(folded query, row) + offset[row] * offset_factor.
+struct RowFactors {
+  std::vector<float> scale;
+  std::vector<float> offset;
+};
+
+class Segment {
+ public:
+  struct DenseField {
+    VersionId version = 0;
+    uint32_t dimension = 0;
+    // Exactly one of the two: contiguous mapped rows (sealed) or chunked rows (growing).
+    const float* rows = nullptr;
+    const GrowingRows* growing_rows = nullptr;
+    const HnswGraph* graph = nullptr;  // nullptr: scan.
+    // Bit per row: the row has this vector. nullptr: all rows have it. Sealed only (GrowingRows
+    // keeps its own).
+    const uint64_t* present_words = nullptr;
+    // |W x + b| of each row before it was normalised; nullptr when the map is the identity or
+    // vectors are not normalised. Sealed only.
+    const float* norms = nullptr;
+  };
+
+  virtual ~Segment() = default;
+
+  uint64_t id() const { return id_; }
+  virtual bool sealed() const = 0;
+  // Rows that a search may look at; grows while the segment is growing.
+  virtual uint32_t row_count() const = 0;
+  // slot_of(row) for row < row_count().
+  virtual Slot slot_of(uint32_t row) const = 0;
+  // Row slots of a sealed segment, ascending; empty for a growing one.
+  virtual std::span<const Slot> sorted_slots() const = 0;
+  // Bit per row: dead. Never cleared. Valid for rows < row_count().
+  virtual const uint64_t* deleted_words() const = 0;
+  virtual uint32_t deleted_count() const = 0;
+  // nullopt when the segment holds no row of this field.
+  virtual std::optional<DenseField> dense(FieldId field) const = 0;
+  virtual const SparseIndex* sparse(FieldId field) const = 0;                 // Sealed.
+  virtual const GrowingSparseIndex* growing_sparse(FieldId field) const = 0;  // Growing.
+  virtual uint64_t bytes_on_disk() const = 0;
+  virtual uint64_t bytes_in_memory() const = 0;
+
+  // Factors for searching this segment's rows of `field` as version `target`; nullptr until they
+  // have been set (Collection::PrepareVersion). Thread-safe.
+  std::shared_ptr<const RowFactors> row_factors(FieldId field, VersionId target) const;
+  void SetRowFactors(FieldId field, VersionId target, std::shared_ptr<const RowFactors> factors);
+
+ protected:
+  explicit Segment(uint64_t id) : id_(id) {}
+
+ private:
+  const uint64_t id_;
+  mutable std::mutex factors_mutex_;
+  std::map<std::pair<FieldId, VersionId>, std::shared_ptr<const RowFactors>> factors_;
+};
+
+}  // namespace almagest

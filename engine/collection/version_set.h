@@ -1,0 +1,72 @@
+// Adapter versions of one dense field: their maps, which one is active, and the algebra that lets
+// a query of one version search rows of another exactly (TRAINING notes 2.1, extended to affine
+// maps; derived in docs/architecture.md).
+//
+//   served query    q_t = l2(Q_t q + c_t)          served row  r_k = l2(W_k x + b_k), n_k its norm
+//   score as t of a row of k   = (n_k / n_t) * (M^T q_t) . r_k + (q_t . v) / n_t
+//     with M = W_t W_k^-1,  v = b_t - M b_k
+// Dot-product fields are not normalised: n = 1 everywhere.
+//
+// Immutable after construction (the collection replaces the whole set), so freely shared.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/linalg/linear_map.h"
+#include "engine/types.h"
+
+namespace almagest {
+
+enum class VersionStatus : uint8_t { kCandidate, kActive, kRetired, kRejected };
+std::string_view VersionStatusName(VersionStatus status);  // "candidate", ...
+
+struct AdapterVersion {
+  VersionId id = 0;
+  VersionId parent = 0;
+  std::string kind;             // "identity", "whitening", "query_low_rank", "two_sided_linear".
+  VersionStatus status = VersionStatus::kCandidate;
+  int64_t created_at_ms = 0;    // Unix time.
+  std::string job_id;           // Empty: uploaded or built in.
+  std::string report_json = "{}";            // The trainer's report; opaque here.
+  std::shared_ptr<const LinearMap> query;    // nullptr: identity.
+  std::shared_ptr<const LinearMap> document; // nullptr: identity.
+};
+
+// What is needed to score rows of version `row_version` as version `query_version`.
+struct CrossMap {
+  bool identical = false;         // Same document map: use q_t and no factors.
+  std::vector<float> m_transposed;  // [D, D]: folded = m_transposed * q_t.
+  std::vector<float> v;             // [D]
+};
+
+class VersionSet {
+ public:
+  VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
+             VersionId active);
+  VersionId active() const { return active_; }
+  uint32_t dimension() const { return dimension_; }
+  bool normalised() const { return normalised_; }
+  const AdapterVersion* Find(VersionId id) const;  // nullptr if unknown. 0 always exists.
+  const std::vector<AdapterVersion>& versions() const { return versions_; }
+  // Whether rows of `a` serve as rows of `b` as they are.
+  bool SameDocumentMap(VersionId a, VersionId b) const;
+  // Maps a base query by the query side of `version` (normalised when the field is).
+  std::vector<float> MapQuery(VersionId version, std::span<const float> base) const;
+  // Cached after the first call; thread-safe. Cost of a miss: one D x D inverse and product.
+  // kFailedPrecondition when the row version's document map cannot be inverted.
+  Result<std::shared_ptr<const CrossMap>> Cross(VersionId query_version,
+                                                VersionId row_version) const;
+
+ private:
+  struct Cache;
+  uint32_t dimension_;
+  bool normalised_;
+  std::vector<AdapterVersion> versions_;
+  VersionId active_;
+  std::shared_ptr<Cache> cache_;
+};
+
+}  // namespace almagest

@@ -1,0 +1,75 @@
+// What a collection is made of, as its creator configured it. Stored in the catalog.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "engine/types.h"
+#include "storage/key_value_store.h"
+
+namespace almagest {
+
+// HNSW parameters (Malkov & Yashunin 2020; names of the paper in brackets).
+struct HnswConfig {
+  uint32_t degree = 16;        // [M] REST `m`, range 4..128.
+  uint32_t build_beam = 100;   // [efConstruction] REST `ef_construct`, range 4..4096.
+  // Segments whose rows of this field take fewer kilobytes are scanned exactly.
+  uint64_t full_scan_threshold_kb = 10'000;
+};
+
+struct DenseVectorConfig {
+  uint32_t dimension = 0;  // 1..65'536
+  Distance distance = Distance::kCosine;
+  HnswConfig hnsw;
+};
+
+struct SparseVectorConfig {
+  // Multiply query weights by idf = ln((N - df + 0.5) / (df + 0.5) + 1) over the collection.
+  bool idf = false;
+};
+
+struct OptimizerConfig {
+  // The growing segment is sealed at this many rows (REST `almagest.seal_rows`), or when it has
+  // been idle with at least one tenth of that.
+  uint32_t seal_rows = 10'000;
+  // Sealed segments are merged while there are more than this many; range 1..64.
+  uint32_t segments_max = 4;
+  // No merge makes a segment of more rows than this.
+  uint32_t merged_rows_max = 1'000'000;
+  // A segment is rewritten when this fraction of its rows is deleted; REST `deleted_threshold`.
+  double deleted_fraction_max = 0.2;
+};
+
+enum class PayloadIndexType : uint8_t { kKeyword, kInteger, kFloat, kBool, kDatetime, kUuid };
+std::string_view PayloadIndexTypeName(PayloadIndexType type);  // "keyword", ...
+
+struct CollectionConfig {
+  // By vector name; "" is the unnamed vector. A name is dense or sparse, not both.
+  std::map<std::string, DenseVectorConfig> dense;
+  std::map<std::string, SparseVectorConfig> sparse;
+  OptimizerConfig optimizer;
+  // What an acknowledged write survives by default (a request may ask for more or less).
+  Durability durability = Durability::kSync;
+  // By payload path.
+  std::map<std::string, PayloadIndexType> payload_indexes;
+  std::string metadata_json = "{}";  // The creator's own, canonical JSON object.
+};
+
+// Limits that hold for every collection.
+inline constexpr uint32_t kDimensionMax = 65'536;
+inline constexpr size_t kVectorFieldsMax = 64;
+inline constexpr size_t kNameBytesMax = 255;
+
+// kOutOfRange naming field, value and limit when something in `config` breaks its range.
+Result<> ValidateConfig(const CollectionConfig& config);
+// Letters, digits, '_', '-', '.', other printable bytes except / \ : * ? " < > | and control
+// characters; not "." or ".."; 1..255 bytes.
+Result<> ValidateCollectionName(std::string_view name);
+
+// Config <-> JSON text as stored in the catalog (round trip exact).
+std::string ConfigToJson(const CollectionConfig& config);
+Result<CollectionConfig> ConfigFromJson(std::string_view json);
+
+}  // namespace almagest

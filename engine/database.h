@@ -1,0 +1,71 @@
+// The server's data: opens the store, the collections, the optimizer and the learning loop. The
+// only engine type that http holds.
+//
+// Thread safety: every public function may be called from any thread.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/collection/collection.h"
+#include "engine/config.h"
+#include "engine/learning/learning.h"
+#include "engine/text/inference.h"
+#include "storage/key_value_store.h"
+
+namespace almagest {
+
+struct DatabaseOptions {
+  std::filesystem::path data_directory;
+  std::filesystem::path model_directory;    // use-lite.* live here; may be absent.
+  std::filesystem::path trainer_executable; // almagest-trainer; checked when a job starts.
+  double optimizer_cpu_share = 0.5;         // Of one core while searches run; 0.05..1.
+  unsigned trainer_threads = 2;
+  unsigned encoder_threads = 2;
+  uint64_t block_cache_bytes = 64u << 20;
+  bool optimizer_enabled = true;            // Tests switch it off and call OptimizeOnce.
+};
+
+class Database {
+ public:
+  // kFailedPrecondition when another process holds the folder; kCorruption names what is damaged.
+  // A collection whose records cannot be read is quarantined (listed, kUnavailable) and the rest
+  // serve.
+  static Result<std::unique_ptr<Database>> Open(const DatabaseOptions& options);
+  // Stops the optimizer and running jobs, syncs the store.
+  ~Database();
+
+  Result<> CreateCollection(const std::string& name, const CollectionConfig& config);
+  // False when there was none.
+  Result<bool> DropCollection(const std::string& name);
+  // kNotFound "Collection `x` doesn't exist!"; shared: a drop waits for the last user.
+  Result<std::shared_ptr<Collection>> FindCollection(const std::string& name) const;
+  std::vector<std::string> CollectionNames() const;  // Ascending.
+  // Persists a changed config (Collection::UpdateConfig and payload indexes go through these).
+  Result<> UpdateCollection(const std::string& name,
+                            const std::function<Result<>(CollectionConfig&)>& change);
+  Result<WriteResult> CreatePayloadIndex(const std::string& name, const std::string& key,
+                                         PayloadIndexType type);
+  Result<WriteResult> DropPayloadIndex(const std::string& name, const std::string& key);
+
+  Learning& learning();
+  TextModels& text_models();
+  const DatabaseOptions& options() const;
+
+  struct MemoryReport {
+    uint64_t store_bytes = 0;
+    uint64_t segment_bytes = 0;  // In memory, not mapped.
+    uint64_t mapped_bytes = 0;
+  };
+  MemoryReport Memory() const;
+
+ private:
+  struct State;
+  explicit Database(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace almagest

@@ -1,0 +1,86 @@
+// The learning loop of all collections: feedback, adaptation jobs, versions, evaluation.
+//
+//   feedback -> job folder -> almagest-trainer (child process) -> report with the gate's verdict
+//            -> version (candidate, or rejected with its reasons) -> activation -> re-embedding
+//
+// Thread safety: every public function may be called from any thread.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/collection/collection.h"
+#include "engine/learning/evaluation.h"
+#include "engine/learning/feedback.h"
+#include "engine/learning/job.h"
+#include "storage/key_value_store.h"
+
+namespace almagest {
+
+class Learning {
+ public:
+  struct Options {
+    std::filesystem::path jobs_directory;      // Job folders, one per job.
+    std::filesystem::path trainer_executable;
+    unsigned trainer_threads = 2;
+    size_t query_log_entries_max = 100'000;    // Remembered query ids (memory only).
+    // Finds a collection by name while jobs run.
+    std::function<Result<std::shared_ptr<Collection>>(const std::string&)> find_collection;
+  };
+  // Jobs that were running when the process died are marked failed ("the server stopped").
+  static Result<std::unique_ptr<Learning>> Open(KeyValueStore& store, Options options);
+  // Stops the running trainer.
+  ~Learning();
+
+  // ---- Query log: what a search returned, so that feedback can name it ------------------------
+  // Remembers base query vector and results under a fresh unguessable id (32 hex digits), which
+  // http returns as `Almagest-Query-Id`. The oldest entries are forgotten; a restart forgets all.
+  std::string RememberQuery(uint32_t collection_id, LoggedQuery query);
+
+  // ---- Feedback (feedback.h) -----------------------------------------------------------------
+  // All or nothing, one WriteBatch. kNotFound for an unknown point or query id, kOutOfRange for
+  // bad weights, ranks, grades or times. Returns the ids given to the events.
+  Result<std::vector<uint64_t>> AddFeedback(Collection& collection,
+                                            std::vector<FeedbackInput> events,
+                                            std::optional<Durability> durability = {});
+  Result<FeedbackPage> ListFeedback(const Collection& collection,
+                                    const FeedbackFilter& filter, uint64_t first_id,
+                                    uint64_t limit) const;
+  // Returns how many were deleted; versions trained on any of them are marked (`tainted`).
+  Result<uint64_t> DeleteFeedback(Collection& collection, const FeedbackFilter& filter);
+  Result<uint64_t> CountFeedback(const Collection& collection) const;
+
+  // ---- Jobs (job.h) --------------------------------------------------------------------------
+  // Queues an adaptation and returns its id at once. One job trains at a time; others wait.
+  // kFailedPrecondition when the trainer executable is missing (named) or the field's distance
+  // has no adapters (Euclid, Manhattan); kOutOfRange for bad options.
+  Result<std::string> StartAdaptation(const std::string& collection_name,
+                                      const AdaptationRequest& request);
+  std::vector<Job> Jobs() const;  // Newest first.
+  Result<Job> FindJob(const std::string& job_id) const;
+  Result<> CancelJob(const std::string& job_id);
+  // Events of a job from `first` on; waits up to `wait` for a new one. Empty when the job is over
+  // and all were read.
+  Result<std::vector<JobEvent>> JobEvents(const std::string& job_id, uint64_t first,
+                                          std::chrono::milliseconds wait) const;
+
+  // ---- Evaluation (evaluation.h) -------------------------------------------------------------
+  Result<EvaluationReport> Evaluate(const Collection& collection,
+                                    const EvaluationRequest& request) const;
+
+  // Removes everything of a dropped collection that is not under its key prefix (job folders, log
+  // entries) and cancels its jobs.
+  void ForgetCollection(uint32_t collection_id);
+
+ private:
+  struct State;
+  explicit Learning(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace almagest
