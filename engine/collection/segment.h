@@ -41,14 +41,10 @@ class Segment {
  public:
   struct DenseField {
     VersionId version = 0;
-    uint32_t dimension = 0;
-    // Exactly one of the two: contiguous mapped rows (sealed) or chunked rows (growing).
-    const float* rows = nullptr;
+    // Exactly one of the two: contiguous mapped rows (sealed; rows.data set) or chunked ones.
+    DenseRowsView rows;
     const GrowingRows* growing_rows = nullptr;
     const HnswGraph* graph = nullptr;  // nullptr: scan.
-    // Bit per row: the row has this vector. nullptr: all rows have it. Sealed only (GrowingRows
-    // keeps its own).
-    const uint64_t* present_words = nullptr;
     // |W x + b| of each row before it was normalised; nullptr when the map is the identity or
     // vectors are not normalised. Sealed only.
     const float* norms = nullptr;
@@ -65,7 +61,7 @@ class Segment {
   // Row slots of a sealed segment, ascending; empty for a growing one.
   virtual std::span<const Slot> sorted_slots() const = 0;
   // Bit per row: dead. Never cleared. Valid for rows < row_count().
-  virtual const uint64_t* deleted_words() const = 0;
+  virtual const std::atomic<uint64_t>* deleted_words() const = 0;
   virtual uint32_t deleted_count() const = 0;
   // nullopt when the segment holds no row of this field.
   virtual std::optional<DenseField> dense(FieldId field) const = 0;

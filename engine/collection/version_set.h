@@ -35,13 +35,6 @@ struct AdapterVersion {
   std::shared_ptr<const LinearMap> document; // nullptr: identity.
 };
 
-// What is needed to score rows of version `row_version` as version `query_version`.
-struct CrossMap {
-  bool identical = false;         // Same document map: use q_t and no factors.
-  std::vector<float> m_transposed;  // [D, D]: folded = m_transposed * q_t.
-  std::vector<float> v;             // [D]
-};
-
 class VersionSet {
  public:
   VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
@@ -55,10 +48,10 @@ class VersionSet {
   bool SameDocumentMap(VersionId a, VersionId b) const;
   // Maps a base query by the query side of `version` (normalised when the field is).
   std::vector<float> MapQuery(VersionId version, std::span<const float> base) const;
-  // Cached after the first call; thread-safe. Cost of a miss: one D x D inverse and product.
-  // kFailedPrecondition when the row version's document map cannot be inverted.
-  Result<std::shared_ptr<const CrossMap>> Cross(VersionId query_version,
-                                                VersionId row_version) const;
+  // For scoring rows of `row_version` as rows of `query_version`; nullptr when the two have the
+  // same document map. Cached after the first call; thread-safe. Cost of a miss: linear_map.h.
+  Result<std::shared_ptr<const CrossVersionMap>> Cross(VersionId query_version,
+                                                       VersionId row_version) const;
 
  private:
   struct Cache;
