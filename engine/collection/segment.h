@@ -73,7 +73,9 @@ class Segment {
   // Factors for searching this segment's rows of `field` as version `target`; nullptr until they
   // have been set (Collection::PrepareVersion). Thread-safe.
   std::shared_ptr<const RowFactors> row_factors(FieldId field, VersionId target) const;
-  void SetRowFactors(FieldId field, VersionId target, std::shared_ptr<const RowFactors> factors);
+  // Const: factors are a cache beside the immutable rows.
+  void SetRowFactors(FieldId field, VersionId target,
+                     std::shared_ptr<const RowFactors> factors) const;
 
  protected:
   explicit Segment(uint64_t id) : id_(id) {}
@@ -81,7 +83,7 @@ class Segment {
  private:
   const uint64_t id_;
   mutable std::mutex factors_mutex_;
-  std::map<std::pair<FieldId, VersionId>, std::shared_ptr<const RowFactors>> factors_;
+  mutable std::map<std::pair<FieldId, VersionId>, std::shared_ptr<const RowFactors>> factors_;
 };
 
 }  // namespace almagest
