@@ -1,0 +1,69 @@
+#include "storage/rocksdb_options.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+
+namespace almagest {
+
+const char* ColumnFamilyName(ColumnFamily family) {
+  switch (family) {
+    case ColumnFamily::kMeta: return "meta";
+    case ColumnFamily::kPoints: return "points";
+    case ColumnFamily::kVectors: return "vectors";
+    case ColumnFamily::kSparse: return "sparse";
+    case ColumnFamily::kPayload: return "payload";
+    case ColumnFamily::kFeedback: return "feedback";
+    case ColumnFamily::kLearning: return "learning";
+  }
+  return "";
+}
+
+rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options) {
+  rocksdb::DBOptions db;
+  db.create_if_missing = true;
+  db.create_missing_column_families = true;
+  db.paranoid_checks = true;
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  db.recycle_log_file_num = 0;  // Recycled logs cannot tell a torn tail from old records.
+  db.max_total_wal_size = options.log_bytes_max;
+  db.db_write_buffer_size = options.total_write_buffer_bytes;
+  db.max_background_jobs = std::max(1, options.background_threads);
+  db.enable_pipelined_write = true;
+  db.bytes_per_sync = 1 << 20;  // Spreads writeback, so that one fsync does not wait for all.
+  db.wal_bytes_per_sync = 1 << 20;
+  db.max_open_files = 512;
+  db.manifest_preallocation_size = 64 << 10;
+  // RocksDB's own diary: warnings only, at most 3 MiB.
+  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  db.max_log_file_size = 1 << 20;
+  db.keep_log_file_num = 3;
+  db.stats_dump_period_sec = 0;
+  db.stats_persist_period_sec = 0;
+  return db;
+}
+
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(ColumnFamily family, const RocksDbOptions& options,
+                                               const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions settings;
+  settings.write_buffer_size = options.write_buffer_bytes;
+  settings.max_write_buffer_number = 3;
+  settings.level_compaction_dynamic_level_bytes = true;
+  // Vectors are as good as random bits; text compresses to about a third.
+  const bool is_text = family == ColumnFamily::kPayload || family == ColumnFamily::kFeedback ||
+                       family == ColumnFamily::kLearning || family == ColumnFamily::kMeta;
+  settings.compression = is_text ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.block_size = 16 << 10;
+  table.format_version = 5;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewRibbonFilterPolicy(10));
+  settings.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return settings;
+}
+
+}  // namespace almagest
