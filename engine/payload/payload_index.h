@@ -1,0 +1,95 @@
+// Payload indexes: for one path, which slots hold which value. They answer filter conditions by
+// bitmap algebra, without reading payloads.
+//
+// An index stores the values of its type (an array counts once per element, one level deep), and
+// for every slot whether it holds anything at all, nulls, or values of another type. So an answer
+// has two parts: slots that match for sure, and slots that may match and must be read.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+
+#include "engine/payload/filter.h"
+#include "engine/payload/payload_path.h"
+#include "engine/payload/slot_set.h"
+#include "engine/types.h"
+
+namespace almagest {
+
+enum class PayloadIndexType : uint8_t { kKeyword, kInteger, kFloat, kBool, kDatetime, kUuid };
+std::string_view PayloadIndexTypeName(PayloadIndexType type);  // "keyword", "integer", ...
+std::optional<PayloadIndexType> ParsePayloadIndexType(std::string_view name);
+
+// What an index can say about a condition. Disjoint; a slot in neither does not match.
+struct IndexAnswer {
+  SlotSet sure;
+  SlotSet maybe;
+};
+
+// One index. Not thread-safe by itself: build it alone, then give it to PayloadIndexes.
+class PayloadIndex {
+ public:
+  virtual ~PayloadIndex() = default;
+  static std::unique_ptr<PayloadIndex> Make(PayloadPath path, PayloadIndexType type);
+
+  // Forgets what `old_payload` put under the slot and enters `new_payload`. Both canonical; an
+  // empty text means no payload. The old text must be the one entered last.
+  virtual void Update(Slot slot, std::string_view old_payload, std::string_view new_payload) = 0;
+
+  virtual IndexAnswer Answer(const FieldCondition& condition) const = 0;
+  // Slots with at least one value or null (the complement of is_empty), and those for is_null.
+  virtual const SlotSet& filled() const = 0;
+  virtual const SlotSet& nulls() const = 0;
+  // Slots with at least one value that is not null.
+  virtual const SlotSet& present() const = 0;
+  virtual uint64_t MemoryBytes() const = 0;
+
+  const PayloadPath& path() const { return path_; }
+  PayloadIndexType type() const { return type_; }
+
+ protected:
+  PayloadIndex(PayloadPath path, PayloadIndexType type) : path_(std::move(path)), type_(type) {}
+
+ private:
+  PayloadPath path_;
+  PayloadIndexType type_;
+};
+
+// The indexes of a collection. One writer at a time and any number of readers; every function
+// takes the lock it needs.
+class PayloadIndexes {
+ public:
+  // Adds or replaces the index of its path.
+  void Install(std::unique_ptr<PayloadIndex> index);
+  // False if there is none. The path in any spelling.
+  bool Drop(const PayloadPath& path);
+
+  // Applies a payload change to every index.
+  void Update(Slot slot, std::string_view old_payload, std::string_view new_payload);
+
+  struct Description {
+    PayloadIndexType type;
+    uint64_t point_count;  // Slots with a value at the path.
+    uint64_t memory_bytes;
+  };
+  // By canonical path.
+  std::map<std::string, Description> Describe() const;
+  bool empty() const;
+
+  // nullopt where no index has the path.
+  std::optional<IndexAnswer> Answer(const PayloadPath& path, const FieldCondition& condition) const;
+  std::optional<SlotSet> Filled(const PayloadPath& path) const;
+  std::optional<SlotSet> Nulls(const PayloadPath& path) const;
+
+ private:
+  const PayloadIndex* Find(const PayloadPath& path) const;
+
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, std::unique_ptr<PayloadIndex>> indexes_;
+};
+
+}  // namespace almagest

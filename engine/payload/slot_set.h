@@ -1,0 +1,76 @@
+// A set of slots: a compressed bitmap (Roaring; Lemire et al. 2016, arXiv:1603.06549).
+// Dense runs and sparse members both take little; set algebra costs what the smaller side costs.
+#pragma once
+
+#include <cstdint>
+#include <roaring/roaring.hh>
+#include <span>
+#include <vector>
+
+#include "engine/types.h"
+
+namespace almagest {
+
+// Const functions may be called from many threads at once.
+class SlotSet {
+ public:
+  SlotSet() = default;
+  static SlotSet Range(Slot first, Slot limit) {  // first <= slot < limit
+    SlotSet set;
+    if (first < limit) set.bitmap_.addRange(first, limit);
+    return set;
+  }
+  static SlotSet Of(std::span<const Slot> slots) {
+    SlotSet set;
+    set.bitmap_.addMany(slots.size(), slots.data());
+    return set;
+  }
+
+  void Add(Slot slot) { bitmap_.add(slot); }
+  void Remove(Slot slot) { bitmap_.remove(slot); }
+  bool Contains(Slot slot) const { return bitmap_.contains(slot); }
+  bool empty() const { return bitmap_.isEmpty(); }
+  uint64_t size() const { return bitmap_.cardinality(); }
+  uint64_t IntersectionSize(const SlotSet& other) const {
+    return bitmap_.and_cardinality(other.bitmap_);
+  }
+
+  SlotSet& operator&=(const SlotSet& other) {
+    bitmap_ &= other.bitmap_;
+    return *this;
+  }
+  SlotSet& operator|=(const SlotSet& other) {
+    bitmap_ |= other.bitmap_;
+    return *this;
+  }
+  SlotSet& operator-=(const SlotSet& other) {
+    bitmap_ -= other.bitmap_;
+    return *this;
+  }
+  friend SlotSet operator&(SlotSet a, const SlotSet& b) { return a &= b; }
+  friend SlotSet operator|(SlotSet a, const SlotSet& b) { return a |= b; }
+  friend SlotSet operator-(SlotSet a, const SlotSet& b) { return a -= b; }
+  bool operator==(const SlotSet& other) const { return bitmap_ == other.bitmap_; }
+
+  // Ascending.
+  std::vector<Slot> ToVector() const {
+    std::vector<Slot> slots(bitmap_.cardinality());
+    bitmap_.toUint32Array(slots.data());
+    return slots;
+  }
+  template <class Visit>
+  void ForEach(Visit visit) const {
+    for (const Slot slot : bitmap_) visit(slot);
+  }
+  // Packs the set when it will be kept.
+  void Optimize() {
+    bitmap_.runOptimize();
+    bitmap_.shrinkToFit();
+  }
+  uint64_t MemoryBytes() const { return sizeof *this + bitmap_.getSizeInBytes(); }
+
+ private:
+  Roaring bitmap_;
+};
+
+}  // namespace almagest
