@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/payload/payload_index_type.h"
 #include "engine/types.h"
 #include "storage/key_value_store.h"
 
@@ -41,9 +42,6 @@ struct OptimizerConfig {
   // A segment is rewritten when this fraction of its rows is deleted; REST `deleted_threshold`.
   double deleted_fraction_max = 0.2;
 };
-
-enum class PayloadIndexType : uint8_t { kKeyword, kInteger, kFloat, kBool, kDatetime, kUuid };
-std::string_view PayloadIndexTypeName(PayloadIndexType type);  // "keyword", ...
 
 struct CollectionConfig {
   // By vector name; "" is the unnamed vector. A name is dense or sparse, not both.

@@ -8,16 +8,12 @@
 #include <vector>
 
 #include "engine/payload/filter.h"
+#include "engine/payload/payload_selector.h"
 #include "engine/types.h"
 
 namespace almagest {
 
-// with_payload / with_vector: nothing, everything, or some paths or names.
-struct PayloadSelector {
-  enum class Kind : uint8_t { kNone, kAll, kInclude, kExclude };
-  Kind kind = Kind::kNone;
-  std::vector<std::string> paths;
-};
+// with_vector: none, all, or some names. (with_payload: payload_selector.h)
 struct VectorSelector {
   enum class Kind : uint8_t { kNone, kAll, kNames };
   Kind kind = Kind::kNone;
@@ -89,7 +85,7 @@ struct ScrollRequest {
   uint64_t limit = 10;
   std::optional<Filter> filter;
   std::optional<OrderByQuery> order_by;
-  PayloadSelector with_payload{PayloadSelector::Kind::kAll, {}};
+  PayloadSelector with_payload{PayloadSelector::Mode::kAll, {}};
   VectorSelector with_vector;
   Deadline deadline;
 };

@@ -14,15 +14,12 @@
 #include <string_view>
 
 #include "engine/payload/filter.h"
+#include "engine/payload/payload_index_type.h"
 #include "engine/payload/payload_path.h"
 #include "engine/payload/slot_set.h"
 #include "engine/types.h"
 
 namespace almagest {
-
-enum class PayloadIndexType : uint8_t { kKeyword, kInteger, kFloat, kBool, kDatetime, kUuid };
-std::string_view PayloadIndexTypeName(PayloadIndexType type);  // "keyword", "integer", ...
-std::optional<PayloadIndexType> ParsePayloadIndexType(std::string_view name);
 
 // What an index can say about a condition. Disjoint; a slot in neither does not match.
 struct IndexAnswer {

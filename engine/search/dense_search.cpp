@@ -1,0 +1,148 @@
+#include "engine/search/dense_search.h"
+
+#include <cmath>
+
+#include "engine/index/exact_scan.h"
+#include "engine/index/hnsw_search.h"
+#include "engine/search/row_allowance.h"
+
+namespace almagest {
+namespace {
+
+Metric MetricOf(Distance distance) {
+  switch (distance) {
+    case Distance::kCosine:
+    case Distance::kDot: return Metric::kDot;
+    case Distance::kEuclid: return Metric::kEuclid;
+    case Distance::kManhattan: return Metric::kManhattan;
+  }
+  return Metric::kDot;
+}
+
+CancelCheck CancelOf(const Deadline& deadline) {
+  CancelCheck cancel;
+  cancel.stop = deadline.cancelled;
+  if (deadline.at) cancel.deadline = *deadline.at;
+  return cancel;
+}
+
+// A query as the rows of one segment have to see it.
+struct SegmentQuery {
+  std::vector<float> vector;
+  std::shared_ptr<const RowFactors> factors;  // Keeps the adjustment's arrays alive.
+  ScoreAdjustment adjustment;
+  float constant = 0;  // Added to every score (fields that are not normalised).
+};
+
+// Factors for the rows that count now; computed on the way when a segment has none yet (it was
+// written since the version was prepared) or has grown since.
+Result<std::shared_ptr<const RowFactors>> FactorsFor(const Collection& collection,
+                                                     const DenseSearch& search,
+                                                     const Segment& segment, VersionId target,
+                                                     uint32_t rows) {
+  auto factors = segment.row_factors(search.field.id, target);
+  if (!factors || factors->scale.size() < rows) {
+    ALMAGEST_TRY_VOID(collection.PrepareVersion(search.vector_name, target));
+    factors = segment.row_factors(search.field.id, target);
+  }
+  if (!factors || factors->scale.size() < rows) {
+    return Fail(ErrorCode::kUnavailable, "version " + std::to_string(target) + " of vector '" +
+                                             search.vector_name +
+                                             "' is still being prepared; try again");
+  }
+  return factors;
+}
+
+Result<SegmentQuery> QueryForSegment(const Collection& collection, const DenseSearch& search,
+                                     const VersionSet& versions, VersionId target,
+                                     std::span<const float> mapped, const Segment& segment,
+                                     VersionId row_version, uint32_t rows) {
+  SegmentQuery query;
+  ALMAGEST_TRY(auto cross, versions.Cross(target, row_version));
+  if (!cross) {
+    query.vector.assign(mapped.begin(), mapped.end());
+    return query;
+  }
+  query.vector.resize(mapped.size());
+  const float constant = cross->MapQuery(mapped, query.vector);
+  if (!versions.normalised()) {
+    query.constant = constant;
+    return query;
+  }
+  ALMAGEST_TRY(query.factors, FactorsFor(collection, search, segment, target, rows));
+  query.adjustment = {query.factors->scale.data(), query.factors->offset.data(), constant};
+  return query;
+}
+
+Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Segment& segment,
+                                             const Segment::DenseField& field,
+                                             const SegmentQuery& segment_query, uint32_t rows,
+                                             const RowAllowance* allowance) {
+  DenseQuery query;
+  query.metric = MetricOf(search.field.dense.distance);
+  query.query = segment_query.vector.data();
+  query.k = search.k;
+  query.filter.deleted_words = segment.deleted_words();
+  query.filter.allowed_words = allowance ? allowance->words.data() : nullptr;
+  query.filter.row_limit = allowance ? std::min(rows, allowance->row_limit) : rows;
+  query.adjustment = segment_query.adjustment;
+  query.cancel = CancelOf(search.deadline);
+  if (field.growing_rows != nullptr) return ExactScan(*field.growing_rows, query);
+  const auto beam_width = static_cast<uint32_t>(std::max<size_t>(
+      search.params.beam_width.value_or(kBeamWidthDefault), search.k));
+  const size_t matches = allowance ? allowance->rows.size() : rows;
+  const bool scan = search.params.exact || field.graph == nullptr ||
+                    PreferExactScan(matches, rows, beam_width);
+  if (!scan) return SearchHnsw(*field.graph, field.rows, query, beam_width);
+  if (allowance) return ExactScanRows(field.rows, query, allowance->rows);
+  return ExactScan(field.rows, query);
+}
+
+}  // namespace
+
+float RestScore(Distance distance, float similarity) {
+  switch (distance) {
+    case Distance::kCosine:
+    case Distance::kDot: return similarity;
+    case Distance::kEuclid: return std::sqrt(std::max(0.0f, -similarity));
+    case Distance::kManhattan: return std::max(0.0f, -similarity);
+  }
+  return similarity;
+}
+
+Result<std::vector<RankedSlot>> SearchDense(const Collection& collection,
+                                            const CollectionView& view,
+                                            const DenseSearch& search) {
+  const VersionSet& versions = *view.versions.at(search.field.id);
+  const VersionId target = search.as_version.value_or(versions.active());
+  if (versions.Find(target) == nullptr) {
+    return Fail(ErrorCode::kNotFound, "vector '" + search.vector_name + "' has no version " +
+                                          std::to_string(target));
+  }
+  const std::vector<float> mapped = versions.MapQuery(target, search.base_query);
+  std::vector<std::vector<RankedSlot>> lists;
+  for (const auto& segment : view.segments) {
+    if (search.params.indexed_only && !segment->sealed()) continue;
+    const uint32_t rows = segment->row_count();
+    const auto field = segment->dense(search.field.id);
+    if (!field || rows == 0) continue;
+    std::optional<RowAllowance> allowance;
+    if (search.allowed != nullptr) {
+      allowance = AllowRows(*segment, *search.allowed);
+      if (allowance->rows.empty()) continue;
+    }
+    ALMAGEST_TRY(const SegmentQuery query,
+                 QueryForSegment(collection, search, versions, target, mapped, *segment,
+                                 field->version, rows));
+    ALMAGEST_TRY(const auto found, SearchSegment(search, *segment, *field, query, rows,
+                                                 allowance ? &*allowance : nullptr));
+    std::vector<RankedSlot>& list = lists.emplace_back();
+    list.reserve(found.size());
+    for (const ScoredRow& row : found) {
+      list.push_back({segment->slot_of(row.row), row.score + query.constant});
+    }
+  }
+  return MergeSegments(std::move(lists), search.k);
+}
+
+}  // namespace almagest

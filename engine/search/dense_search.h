@@ -1,0 +1,40 @@
+// Nearest neighbours of one dense vector over all segments of a view, whatever adapter version
+// each segment's rows were written by.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/collection/collection.h"
+#include "engine/query.h"
+#include "engine/search/ranked_slots.h"
+
+namespace almagest {
+
+struct DenseSearch {
+  std::string vector_name;
+  Collection::Field field;
+  std::span<const float> base_query;   // As the client gave it; dimension checked.
+  size_t k = 10;
+  SearchParams params;
+  const SlotSet* allowed = nullptr;    // nullptr: no filter.
+  std::optional<VersionId> as_version; // Default: the active one.
+  Deadline deadline;
+};
+
+// At most k slots, best first; never fewer than min(k, matches): exact where rows are scanned,
+// approximate where the graph is walked (hnsw_search.h). Per segment the plan is: scan the matching
+// rows when they are few (PreferExactScan) or the segment has no graph; else walk the graph.
+// Errors: kNotFound (as_version), kTimeout.
+Result<std::vector<RankedSlot>> SearchDense(const Collection& collection,
+                                            const CollectionView& view, const DenseSearch& search);
+
+// Beam width when the client gives none: at least this, and at least the limit.
+inline constexpr uint32_t kBeamWidthDefault = 128;
+
+// The score that REST shows for a similarity under this distance.
+float RestScore(Distance distance, float similarity);
+
+}  // namespace almagest

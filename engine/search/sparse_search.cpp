@@ -1,0 +1,44 @@
+#include "engine/search/sparse_search.h"
+
+#include "engine/search/row_allowance.h"
+
+namespace almagest {
+
+Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
+                                             const CollectionView& view,
+                                             const SparseSearch& search) {
+  std::vector<float> weights = search.query->values;
+  if (search.field.sparse.idf) {
+    const std::vector<float> idf = collection.Idf(search.field.id, search.query->indices);
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] *= idf[i];
+  }
+  std::vector<std::vector<RankedSlot>> lists;
+  for (const auto& segment : view.segments) {
+    if (search.indexed_only && !segment->sealed()) continue;
+    const SparseIndex* sealed = segment->sparse(search.field.id);
+    const GrowingSparseIndex* growing = segment->growing_sparse(search.field.id);
+    const uint32_t rows = segment->row_count();
+    if ((sealed == nullptr && growing == nullptr) || rows == 0) continue;
+    std::optional<RowAllowance> allowance;
+    if (search.allowed != nullptr) {
+      allowance = AllowRows(*segment, *search.allowed);
+      if (allowance->rows.empty()) continue;
+    }
+    SparseQuery query;
+    query.query = {search.query->indices, weights};
+    query.k = search.k;
+    query.filter.deleted_words = segment->deleted_words();
+    query.filter.allowed_words = allowance ? allowance->words.data() : nullptr;
+    query.filter.row_limit = allowance ? std::min(rows, allowance->row_limit) : rows;
+    query.cancel.stop = search.deadline.cancelled;
+    if (search.deadline.at) query.cancel.deadline = *search.deadline.at;
+    ALMAGEST_TRY(const auto found,
+                 sealed != nullptr ? sealed->Search(query) : growing->Search(query));
+    std::vector<RankedSlot>& list = lists.emplace_back();
+    list.reserve(found.size());
+    for (const ScoredRow& row : found) list.push_back({segment->slot_of(row.row), row.score});
+  }
+  return MergeSegments(std::move(lists), search.k);
+}
+
+}  // namespace almagest
