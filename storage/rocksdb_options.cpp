@@ -1,12 +1,42 @@
 #include "storage/rocksdb_options.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "storage/base/log.h"
 
 namespace almagest {
+namespace {
+
+// RocksDB's warnings go to our log. Its own LOG file must not be: Debian's build has assertions
+// on and aborts the process at the first line after a failed write to it, that is on a full disk.
+class WarningLogger : public rocksdb::Logger {
+ public:
+  WarningLogger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using Logger::Logv;
+  void LogHeader(const char*, va_list) override {}
+  void Logv(const char*, va_list) override {}
+  void Logv(rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel() || level == rocksdb::InfoLogLevel::HEADER_LEVEL) return;
+    char line[512];
+    std::vsnprintf(line, sizeof line, format, arguments);
+    std::string_view text = line;
+    while (text.ends_with('\n') || text.ends_with(' ')) text.remove_suffix(1);
+    Log(level == rocksdb::InfoLogLevel::WARN_LEVEL ? LogLevel::kWarning : LogLevel::kError,
+        "RocksDB: " + std::string(text));
+  }
+};
+
+}  // namespace
 
 const char* ColumnFamilyName(ColumnFamily family) {
   switch (family) {
@@ -36,10 +66,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options) {
   db.wal_bytes_per_sync = 1 << 20;
   db.max_open_files = 512;
   db.manifest_preallocation_size = 64 << 10;
-  // RocksDB's own diary: warnings only, at most 3 MiB.
+  db.info_log = std::make_shared<WarningLogger>();
   db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  db.max_log_file_size = 1 << 20;
-  db.keep_log_file_num = 3;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   return db;

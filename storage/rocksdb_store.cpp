@@ -61,11 +61,15 @@ struct OpenDb {
   std::optional<FileLock> lock;  // First, so that it is released last.
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
+  std::atomic<bool> read_only{false};  // Since a log write failed.
 
   ~OpenDb() {
     if (!db) return;
-    if (const auto status = db->SyncWAL(); !status.ok()) {
-      LogWarning("storage: the log could not be synced at the end: " + status.ToString());
+    // Debian's RocksDB is built with assertions and aborts if a log that failed is synced.
+    if (!read_only) {
+      if (const auto status = db->SyncWAL(); !status.ok()) {
+        LogWarning("storage: the log could not be synced at the end: " + status.ToString());
+      }
     }
     for (auto* family : families) db->DestroyColumnFamilyHandle(family);
     if (const auto status = db->Close(); !status.ok()) {
@@ -224,7 +228,7 @@ class RocksDbStore : public KeyValueStore {
   }
 
   Result<> CheckWritable() const {
-    if (!read_only_.load(std::memory_order_acquire)) return {};
+    if (!open_->read_only) return {};
     const std::lock_guard lock(failure_mutex_);
     return Fail(ErrorCode::kUnavailable,
                 "storage is read-only after a failed write (" + failure_ +
@@ -238,7 +242,7 @@ class RocksDbStore : public KeyValueStore {
       const std::lock_guard lock(failure_mutex_);
       if (failure_.empty()) failure_ = status.ToString();
     }
-    read_only_.store(true, std::memory_order_release);
+    open_->read_only = true;
     LogError(std::string("storage: ") + action + " failed, read-only from now on: " +
              status.ToString());
     return FailStatus(status, action);
@@ -255,7 +259,6 @@ class RocksDbStore : public KeyValueStore {
 
   std::shared_ptr<OpenDb> open_;
   std::shared_ptr<rocksdb::Cache> cache_;
-  std::atomic<bool> read_only_{false};
   mutable std::mutex failure_mutex_;
   std::string failure_;
 };
@@ -293,7 +296,7 @@ Result<std::unique_ptr<KeyValueStore>> OpenRocksDbStore(const std::filesystem::p
                                                         const RocksDbOptions& options) {
   return Guarded("open", [&]() -> Result<std::unique_ptr<KeyValueStore>> {
     std::error_code error;
-    std::filesystem::create_directories(directory, error);
+    std::filesystem::create_directories(directory / "rocksdb", error);
     if (error) {
       return Fail(ErrorCode::kFailedPrecondition, "cannot create the data folder " +
                                                       directory.string() + ": " + error.message());
