@@ -175,8 +175,9 @@ Result<> ConvertEncoder(const std::filesystem::path& input, const std::filesyste
     return Fail(ErrorCode::kFailedPrecondition,
                 "cannot create " + output.string() + ": " + error.message());
   }
-  ALMAGEST_TRY_VOID(WriteFileAtomically(output / UseLite::kWeightsFile, weights));
-  return WriteFileAtomically(output / UseLite::kVocabularyFile, vocabulary);
+  // The weights last: where they are, the vocabulary is too.
+  ALMAGEST_TRY_VOID(WriteFileAtomically(output / UseLite::kVocabularyFile, vocabulary));
+  return WriteFileAtomically(output / UseLite::kWeightsFile, weights);
 }
 
 }  // namespace almagest
