@@ -1,0 +1,323 @@
+#include "training/adapter_training.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "storage/base/checksum.h"
+#include "training/contrastive_loss.h"
+#include "training/metrics.h"
+#include "training/vector_space_tensors.h"
+
+namespace almagest::training {
+namespace {
+
+// Small sets have short epochs; mining again sooner than this would learn nothing new.
+constexpr int64_t kMiningInterval = 50;
+
+// Seeded normal values that do not depend on LibTorch's generator (Box & Muller 1958).
+std::vector<float> NormalValues(size_t count, double deviation, uint64_t seed) {
+  std::vector<float> values(count);
+  const auto uniform = [&](uint64_t i) {
+    return (static_cast<double>(Mix64(seed ^ Mix64(i)) >> 11) + 0.5) * 0x1.0p-53;
+  };
+  for (size_t i = 0; i < count; ++i) {
+    values[i] = static_cast<float>(deviation * std::sqrt(-2 * std::log(uniform(2 * i))) *
+                                   std::cos(2 * M_PI * uniform(2 * i + 1)));
+  }
+  return values;
+}
+
+// The learned part: P, or B and A.
+class Residual {
+ public:
+  Residual(const Candidate& candidate, const TrainingOptions& options, int64_t d, uint64_t seed,
+           const torch::Device& device)
+      : low_rank_(candidate.low_rank) {
+    if (low_rank_) {
+      const int64_t rank = options.rank;
+      const auto values = NormalValues(static_cast<size_t>(rank * d),
+                                       1.0 / std::sqrt(static_cast<double>(d)), seed);
+      parameters_ = {ToTensor(values, {rank, d}, device),
+                     torch::zeros({d, rank}, torch::dtype(torch::kFloat32).device(device))};
+    } else {
+      parameters_ = {torch::zeros({d, d}, torch::dtype(torch::kFloat32).device(device))};
+    }
+    for (torch::Tensor& parameter : parameters_) parameter.set_requires_grad(true);
+  }
+
+  torch::Tensor Queries(const torch::Tensor& rows, Distance distance) const {
+    const torch::Tensor change = low_rank_ ? rows.mm(parameters_[0].t()).mm(parameters_[1].t())
+                                           : rows.mm(parameters_[0].t());
+    return Normalised(rows + change, distance);
+  }
+  torch::Tensor Documents(const torch::Tensor& rows, Distance distance) const {
+    return low_rank_ ? rows : Normalised(rows + rows.mm(parameters_[0].t()), distance);
+  }
+  // I + P as a matrix, double precision on the CPU.
+  torch::Tensor Matrix() const {
+    const torch::Tensor product = low_rank_ ? parameters_[1].mm(parameters_[0]) : parameters_[0];
+    return torch::eye(product.size(0), torch::kFloat64) +
+           product.detach().to(torch::kCPU, torch::kFloat64);
+  }
+  const std::vector<torch::Tensor>& parameters() const { return parameters_; }
+  std::vector<torch::Tensor> Copy() const {
+    std::vector<torch::Tensor> copies;
+    for (const torch::Tensor& parameter : parameters_) copies.push_back(parameter.detach().clone());
+    return copies;
+  }
+  void Restore(const std::vector<torch::Tensor>& copies) {
+    const torch::NoGradGuard no_grad;
+    for (size_t i = 0; i < copies.size(); ++i) parameters_[i].copy_(copies[i]);
+  }
+
+ private:
+  bool low_rank_;
+  std::vector<torch::Tensor> parameters_;
+};
+
+class Run {
+ public:
+  Run(const VectorSpace& space, const TrainingData& data, const Candidate& candidate,
+      const TrainingOptions& options, uint64_t seed)
+      : data_(data),
+        options_(options),
+        distance_(space.distance()),
+        device_(space.tensors().device),
+        residual_(candidate, options, space.dimension(), seed, device_) {
+    const torch::NoGradGuard no_grad;
+    base_documents_ = space.tensors().documents;
+    if (static_cast<int64_t>(data.corpus.size()) != space.document_count()) {
+      base_documents_ = base_documents_.index_select(0, ToIndex(data.corpus, device_));
+    }
+    documents_ = base_documents_;
+    if (candidate.start.maps_documents) {
+      documents_ = MapRows(base_documents_, candidate.start.document_weight,
+                           candidate.start.document_bias, distance_);
+    }
+    const auto gather = [&](const auto& entries, size_t count) {
+      std::vector<int32_t> rows;
+      for (size_t i = 0; i < count; ++i) rows.push_back(entries[i].query);
+      return MapRows(space.tensors().queries.index_select(0, ToIndex(rows, device_)),
+                     candidate.start.query_weight, candidate.start.query_bias, distance_);
+    };
+    queries_ = gather(data.train, data.train.size());
+    validation_count_ =
+        std::min(data.validation.size(), static_cast<size_t>(options.validation_queries_max));
+    if (validation_count_ > 0) validation_queries_ = gather(data.validation, validation_count_);
+    temperature_ = options.temperature;
+    if (distance_ == Distance::kDot) {
+      temperature_ *=
+          queries_.norm(2, 1).mean().item<double>() * documents_.norm(2, 1).mean().item<double>();
+    }
+  }
+
+  bool validates() const { return validation_count_ > 0; }
+  Residual& residual() { return residual_; }
+
+  double Validate() {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor top = TopRows(residual_.Queries(validation_queries_, distance_),
+                                      residual_.Documents(documents_, distance_), 10, {});
+    const int64_t* data = top.data_ptr<int64_t>();
+    double sum = 0;
+    for (size_t i = 0; i < validation_count_; ++i) {
+      const int64_t* row = data + static_cast<int64_t>(i) * top.size(1);
+      const std::vector<int32_t> ranking(row, row + top.size(1));
+      sum += MeasureRanking(ranking, data_.validation[i].documents).ndcg_at_10;
+    }
+    return sum / static_cast<double>(validation_count_);
+  }
+
+  // Exact search for every train query with the present adapter; known positives and documents
+  // that break the rule for the best-scored positive are masked before the top is taken.
+  std::vector<MinedQuery> Mine(const Tick& tick) {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor documents = residual_.Documents(documents_, distance_);
+    const torch::Tensor columns = documents.t();
+    const int64_t corpus = documents.size(0);
+    const int64_t depth = std::min(options_.mining_depth, corpus);
+    const auto count = static_cast<int64_t>(data_.train.size());
+    const int64_t block = ScoreBlock(corpus);
+    std::vector<MinedQuery> mined(data_.train.size());
+    for (int64_t first = 0; first < count; first += block) {
+      const int64_t rows = std::min(block, count - first);
+      torch::Tensor scores =
+          residual_.Queries(queries_.narrow(0, first, rows), distance_).mm(columns);
+      size_t widest = 0;
+      for (int64_t i = 0; i < rows; ++i) {
+        widest = std::max(widest, data_.train[static_cast<size_t>(first + i)].positives.size());
+      }
+      std::vector<int32_t> padded;
+      for (int64_t i = 0; i < rows; ++i) {
+        const auto& positives = data_.train[static_cast<size_t>(first + i)].positives;
+        padded.insert(padded.end(), positives.begin(), positives.end());
+        padded.insert(padded.end(), widest - positives.size(), positives.front());
+      }
+      const auto width = static_cast<int64_t>(widest);
+      const torch::Tensor index = ToIndex(padded, device_).view({rows, width});
+      const torch::Tensor positive = scores.gather(1, index);
+      const torch::Tensor best = std::get<0>(positive.max(1, true));
+      const torch::Tensor limit = best - (1 - options_.positive_ratio) * best.abs();
+      scores.masked_fill_(scores >= limit, -INFINITY).scatter_(1, index, -INFINITY);
+      const auto top = scores.topk(depth, 1);
+      const std::vector<float> positive_scores = ToVector(positive);
+      const std::vector<float> negative_scores = ToVector(std::get<0>(top));
+      const torch::Tensor found = std::get<1>(top).to(torch::kCPU).contiguous();
+      for (int64_t i = 0; i < rows; ++i) {
+        MinedQuery& entry = mined[static_cast<size_t>(first + i)];
+        const auto real =
+            static_cast<int64_t>(data_.train[static_cast<size_t>(first + i)].positives.size());
+        const float* own = positive_scores.data() + i * width;
+        entry.positive_scores.assign(own, own + real);
+        for (int64_t j = 0; j < depth; ++j) {
+          const float score = negative_scores[static_cast<size_t>(i * depth + j)];
+          if (!std::isfinite(score)) break;  // Fewer candidates than the depth.
+          entry.negatives.push_back(static_cast<int32_t>(found.data_ptr<int64_t>()[i * depth + j]));
+          entry.negative_scores.push_back(score);
+        }
+      }
+      if (tick) tick(static_cast<double>(first + rows) / static_cast<double>(count));
+    }
+    return mined;
+  }
+
+  torch::Tensor Loss(const Batch& batch) const {
+    const auto rows = static_cast<int64_t>(batch.queries.size());
+    const auto columns = static_cast<int64_t>(batch.columns.size());
+    const torch::Tensor column_index = ToIndex(batch.columns, device_);
+    torch::Tensor excluded = Mask(batch.excluded, rows, columns);
+    {
+      // Near copies of the positive are no negatives, unless users said so.
+      const torch::NoGradGuard no_grad;
+      const torch::Tensor base =
+          Normalised(base_documents_.index_select(0, column_index), Distance::kCosine);
+      torch::Tensor copies = base.narrow(0, 0, rows).mm(base.t()) > options_.duplicate_cosine;
+      copies.fill_diagonal_(false);
+      excluded = excluded.logical_or(
+          copies.logical_and(Mask(batch.confirmed, rows, columns).logical_not()));
+    }
+    return InfoNce(
+        residual_.Queries(queries_.index_select(0, ToIndex(batch.queries, device_)), distance_),
+        residual_.Documents(documents_.index_select(0, column_index), distance_), excluded,
+        ToTensor(batch.weights, {rows}, device_), temperature_);
+  }
+
+ private:
+  torch::Tensor Mask(const std::vector<uint8_t>& values, int64_t rows, int64_t columns) const {
+    return torch::from_blob(const_cast<uint8_t*>(values.data()), {rows, columns}, torch::kUInt8)
+        .to(device_, torch::kBool, /*non_blocking=*/false, /*copy=*/true);
+  }
+
+  const TrainingData& data_;
+  const TrainingOptions& options_;
+  Distance distance_;
+  torch::Device device_;
+  Residual residual_;
+  torch::Tensor base_documents_;  // [corpus, D] as stored.
+  torch::Tensor documents_;       // Mapped by the candidate's start.
+  torch::Tensor queries_;
+  torch::Tensor validation_queries_;
+  size_t validation_count_ = 0;
+  double temperature_ = 1;
+};
+
+LinearAdapter Fold(const Candidate& candidate, const Residual& residual) {
+  LinearAdapter adapter = candidate.start;
+  const int64_t d = adapter.dimension;
+  const torch::Tensor learned = residual.Matrix();
+  const auto fold = [&](std::vector<float>* weight, std::vector<float>* bias) {
+    const auto matrix = ToTensor(*weight, {d, d}, torch::kCPU).to(torch::kFloat64);
+    const auto vector = ToTensor(*bias, {d}, torch::kCPU).to(torch::kFloat64);
+    *weight = ToVector(learned.mm(matrix));
+    *bias = ToVector(learned.mv(vector));
+  };
+  fold(&adapter.query_weight, &adapter.query_bias);
+  if (candidate.low_rank) {
+    adapter.kind = "query_low_rank";
+  } else {
+    fold(&adapter.document_weight, &adapter.document_bias);
+    adapter.maps_documents = true;
+    adapter.kind = "two_sided_linear";
+  }
+  return adapter;
+}
+
+}  // namespace
+
+Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const TrainingData& data,
+                                        const Candidate& candidate, const TrainingOptions& options,
+                                        uint64_t seed, double deadline_seconds,
+                                        Progress* progress) {
+  Run run(space, data, candidate, options, seed);
+  BatchSampler sampler(
+      data.train, {options.batch_size, options.hard_negatives, options.random_negatives,
+                   options.positive_ratio, static_cast<int64_t>(data.corpus.size()), Mix64(seed)});
+  torch::optim::AdamW optimizer(
+      run.residual().parameters(),
+      torch::optim::AdamWOptions(candidate.low_rank ? options.low_rank_learning_rate
+                                                    : options.learning_rate)
+          .weight_decay(options.weight_decay));
+  TrainedCandidate result;
+  std::vector<torch::Tensor> best = run.residual().Copy();
+  double latest_validation = 0;
+  if (run.validates()) {
+    latest_validation = result.validation_ndcg_at_10 = run.Validate();
+    result.curve.push_back({0, 0, latest_validation});
+  }
+  std::vector<MinedQuery> mined;
+  int64_t mined_epoch = -2;  // Below the sampler's first epoch, so that it begins with mining.
+  int64_t mined_step = -kMiningInterval;
+  int64_t refreshes = 0;
+  int64_t without_gain = 0;
+  double loss_sum = 0;
+  int64_t loss_count = 0;
+  const double started = progress->ElapsedSeconds();
+  for (int64_t step = 1; step <= candidate.steps; ++step) {
+    if (options.hard_negatives > 0 && refreshes < options.mining_refreshes &&
+        sampler.epoch() > mined_epoch && step - mined_step >= kMiningInterval) {
+      progress->Phase("mining");
+      mined = run.Mine(progress->MakeTick());
+      progress->Phase("training");
+      mined_epoch = std::max<int64_t>(sampler.epoch(), 0);
+      mined_step = step;
+      ++refreshes;
+    }
+    optimizer.zero_grad();
+    const torch::Tensor loss = run.Loss(sampler.Next(mined));
+    const auto value = loss.item<double>();
+    if (!std::isfinite(value)) {
+      return Fail(ErrorCode::kInternal,
+                  "the loss of candidate '" + candidate.name + "' is not a finite number at step " +
+                      std::to_string(step) + "; a lower learning rate may help");
+    }
+    loss.backward();
+    optimizer.step();
+    loss_sum += value;
+    ++loss_count;
+    const bool last = step == candidate.steps || progress->ElapsedSeconds() > deadline_seconds;
+    if (last || step % options.evaluate_every == 0) {
+      if (run.validates()) latest_validation = run.Validate();
+      result.curve.push_back({step, loss_sum / static_cast<double>(loss_count), latest_validation});
+      loss_sum = 0;
+      loss_count = 0;
+      if (!run.validates() || latest_validation > result.validation_ndcg_at_10) {
+        result.validation_ndcg_at_10 = latest_validation;
+        result.best_step = step;
+        best = run.residual().Copy();
+        without_gain = 0;
+      } else {
+        ++without_gain;
+      }
+    }
+    const double pace = (progress->ElapsedSeconds() - started) / static_cast<double>(step);
+    progress->Step({step, candidate.steps, value, latest_validation,
+                    pace * static_cast<double>(candidate.steps - step +
+                                               candidate.candidates_left * candidate.steps)});
+    if (last || without_gain >= options.patience) break;
+  }
+  run.residual().Restore(best);
+  result.adapter = Fold(candidate, run.residual());
+  return result;
+}
+
+}  // namespace almagest::training

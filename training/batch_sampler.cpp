@@ -1,0 +1,129 @@
+#include "training/batch_sampler.h"
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_map>
+
+#include "storage/base/check.h"
+
+namespace almagest::training {
+
+TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32_t> position_of) {
+  TrainingQuery query;
+  query.query = judged.query;
+  // A sampled corpus keeps the order of rows, so positions ascend as documents do.
+  for (const JudgedDocument& entry : judged.documents) {
+    const int32_t position = position_of[static_cast<size_t>(entry.document)];
+    if (entry.grade > 0) {
+      query.positives.push_back(position);
+      query.positive_weights.push_back(entry.grade * entry.weight);
+      query.weight += query.positive_weights.back();
+    } else {
+      query.negatives.push_back(position);
+    }
+  }
+  ALMAGEST_CHECK(!query.positives.empty());
+  query.weight /= static_cast<float>(query.positives.size());
+  return query;
+}
+
+BatchSampler::BatchSampler(std::span<const TrainingQuery> queries, const Options& options)
+    : queries_(queries), options_(options), random_(options.seed), order_(queries.size()) {
+  ALMAGEST_CHECK(!queries.empty() && options.corpus_size > 0);
+  std::iota(order_.begin(), order_.end(), 0u);
+  // A batch never holds a query twice, except where it wraps into the next epoch.
+  options_.batch_size = std::min(options_.batch_size, static_cast<int64_t>(queries.size()));
+  at_ = order_.size();
+  epoch_ = -1;
+}
+
+int64_t BatchSampler::steps_per_epoch() const {
+  return (static_cast<int64_t>(queries_.size()) + options_.batch_size - 1) / options_.batch_size;
+}
+
+size_t BatchSampler::NextQuery() {
+  if (at_ == order_.size()) {
+    // Fisher-Yates by hand: std::shuffle may differ between standard libraries.
+    for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random_() % i]);
+    at_ = 0;
+    ++epoch_;
+  }
+  return order_[at_++];
+}
+
+size_t BatchSampler::DrawPositive(const TrainingQuery& query) {
+  double total = 0;
+  for (const float weight : query.positive_weights) total += weight;
+  double left = static_cast<double>(random_() >> 11) * 0x1.0p-53 * total;
+  for (size_t i = 0; i + 1 < query.positives.size(); ++i) {
+    left -= query.positive_weights[i];
+    if (left < 0) return i;
+  }
+  return query.positives.size() - 1;
+}
+
+Batch BatchSampler::Next(std::span<const MinedQuery> mined) {
+  const auto rows = static_cast<size_t>(options_.batch_size);
+  Batch batch;
+  std::vector<size_t> positives;
+  for (size_t row = 0; row < rows; ++row) {
+    const size_t index = NextQuery();
+    const TrainingQuery& query = queries_[index];
+    positives.push_back(DrawPositive(query));
+    batch.queries.push_back(static_cast<int32_t>(index));
+    batch.columns.push_back(query.positives[positives.back()]);
+    batch.weights.push_back(query.weight);
+  }
+  std::unordered_map<int32_t, size_t> column_of;  // The first column of each document.
+  for (size_t row = 0; row < rows; ++row) column_of.try_emplace(batch.columns[row], row);
+  const auto add = [&](int32_t document) {
+    if (column_of.try_emplace(document, batch.columns.size()).second) {
+      batch.columns.push_back(document);
+    }
+  };
+  for (size_t row = 0; row < rows; ++row) {
+    const auto index = static_cast<size_t>(batch.queries[row]);
+    auto wanted = static_cast<size_t>(options_.hard_negatives);
+    const TrainingQuery& query = queries_[index];
+    // What users rejected comes first, at most half of the places: it is certain but not always
+    // hard.
+    for (size_t i = 0; i < std::min(query.negatives.size(), (wanted + 1) / 2); ++i) {
+      add(query.negatives[random_() % query.negatives.size()]);
+    }
+    if (mined.empty()) continue;
+    wanted -= std::min(query.negatives.size(), (wanted + 1) / 2);
+    for (const int32_t document :
+         DrawNegatives(mined[index], positives[row], options_.positive_ratio, wanted, random_)) {
+      add(document);
+    }
+  }
+  for (int64_t i = 0; i < options_.random_negatives; ++i) {
+    add(static_cast<int32_t>(random_() % static_cast<uint64_t>(options_.corpus_size)));
+  }
+
+  const size_t columns = batch.columns.size();
+  batch.excluded.assign(rows * columns, 0);
+  batch.confirmed.assign(rows * columns, 0);
+  for (size_t row = 0; row < rows; ++row) {
+    uint8_t* excluded = batch.excluded.data() + row * columns;
+    uint8_t* confirmed = batch.confirmed.data() + row * columns;
+    const TrainingQuery& query = queries_[static_cast<size_t>(batch.queries[row])];
+    for (size_t column = 0; column < rows; ++column) {  // Repeated documents.
+      if (column_of.at(batch.columns[column]) != column) excluded[column] = 1;
+    }
+    for (const int32_t document : query.positives) {
+      if (const auto found = column_of.find(document); found != column_of.end()) {
+        excluded[found->second] = 1;
+      }
+    }
+    for (const int32_t document : query.negatives) {
+      if (const auto found = column_of.find(document); found != column_of.end()) {
+        confirmed[found->second] = 1;
+      }
+    }
+    excluded[row] = 0;
+  }
+  return batch;
+}
+
+}  // namespace almagest::training

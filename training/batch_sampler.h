@@ -1,0 +1,68 @@
+// Turns judged queries and mined negatives into batches of row numbers. No LibTorch; everything
+// random is seeded, so the same seed gives the same batches.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "training/judgements.h"
+#include "training/negative_mining.h"
+
+namespace almagest::training {
+
+// One query to learn from. Documents are positions in the training corpus, ascending.
+struct TrainingQuery {
+  int32_t query = 0;  // Row of the query matrix.
+  std::vector<int32_t> positives;
+  std::vector<float> positive_weights;  // Weight times grade, > 0.
+  std::vector<int32_t> negatives;       // Judged and found not relevant.
+  float weight = 0;                     // Of the query: the mean of its positive weights.
+};
+
+// Splits the judged documents of a query by grade. `position_of` maps document rows to positions
+// in the training corpus.
+TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32_t> position_of);
+
+struct Batch {
+  std::vector<int32_t> queries;    // [B] indexes into the training queries.
+  std::vector<int32_t> columns;    // [C] corpus positions; the first B are the positives.
+  std::vector<uint8_t> excluded;   // [B, C] 1: not a negative of this query (nor its positive).
+  std::vector<uint8_t> confirmed;  // [B, C] 1: a judged negative; exempt from the duplicate filter.
+  std::vector<float> weights;      // [B]
+};
+
+class BatchSampler {
+ public:
+  struct Options {
+    int64_t batch_size = 128;
+    int64_t hard_negatives = 4;
+    int64_t random_negatives = 256;
+    double positive_ratio = 0.95;
+    int64_t corpus_size = 0;
+    uint64_t seed = 0;
+  };
+  // The queries must outlive the sampler and may not be empty.
+  BatchSampler(std::span<const TrainingQuery> queries, const Options& options);
+
+  // An epoch visits each query once, with one of its positives drawn by weight. `mined` is
+  // parallel to the queries, or empty. Masked for a row: its known positives, and every second
+  // column of one document.
+  Batch Next(std::span<const MinedQuery> mined);
+  int64_t epoch() const { return epoch_; }  // Completed ones.
+  int64_t steps_per_epoch() const;
+
+ private:
+  size_t NextQuery();
+  size_t DrawPositive(const TrainingQuery& query);
+
+  std::span<const TrainingQuery> queries_;
+  Options options_;
+  std::mt19937_64 random_;
+  std::vector<uint32_t> order_;
+  size_t at_ = 0;
+  int64_t epoch_ = 0;
+};
+
+}  // namespace almagest::training

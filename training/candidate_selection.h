@@ -1,0 +1,37 @@
+// Trains the candidates of an objective and chooses one of them on the validation queries. The
+// identity and the whitening map are always among those compared.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "storage/base/result.h"
+#include "training/adapter_training.h"
+#include "training/job_config.h"
+#include "training/judgements.h"
+#include "training/query_split.h"
+
+namespace almagest::training {
+
+struct CandidateRecord {
+  std::string name;  // query_low_rank, two_sided_linear, whitened_two_sided_linear, whitening, ...
+  std::vector<LossPoint> curve;
+  int64_t best_step = 0;
+  double validation_ndcg_at_10 = 0;
+};
+
+struct Selection {
+  LinearAdapter adapter;   // The winner.
+  LinearAdapter whitened;  // The label-free baseline.
+  double whitening_power = 0;
+  std::string winner;
+  std::vector<CandidateRecord> candidates;
+};
+
+// `judged` are all judged queries; only those in split.train and split.validation are looked at.
+// kInternal if a loss diverged.
+Result<Selection> TrainAndSelect(const VectorSpace& space, std::span<const JudgedQuery> judged,
+                                 const QuerySplit& split, const JobConfig& config,
+                                 Progress* progress);
+
+}  // namespace almagest::training

@@ -1,0 +1,123 @@
+#include "training/gate.h"
+
+#include <cstdio>
+#include <map>
+
+#include "storage/base/check.h"
+#include "training/metrics.h"
+
+namespace almagest::training {
+namespace {
+
+std::string Number(double value, bool sign = false) {
+  char text[32];
+  std::snprintf(text, sizeof text, sign ? "%+.4f" : "%.4f", value);
+  return text;
+}
+
+GateCondition EnoughQueries(const GateInput& input, const GateOptions& options) {
+  const size_t count = input.group.size();
+  const bool passed = count >= static_cast<size_t>(options.queries_min);
+  return {"held_out_queries", static_cast<double>(count), static_cast<double>(options.queries_min),
+          passed,
+          "There are " + std::to_string(count) +
+              " held-out queries with a relevant document; at "
+              "least " +
+              std::to_string(options.queries_min) + " are needed to judge a gain."};
+}
+
+GateCondition Gain(const Interval& gain, const GateOptions& options) {
+  const bool passed = gain.low > options.min_gain;
+  std::string text = "nDCG@10 on held-out queries changed by " + Number(gain.mean, true) +
+                     " against the active version (95 % interval " + Number(gain.low, true) +
+                     " to " + Number(gain.high, true) + "); the lower end ";
+  text += passed ? "is above " : "must be above ";
+  return {"gain_over_active", gain.low, options.min_gain, passed,
+          text + Number(options.min_gain, true) + "."};
+}
+
+void AddCompatibility(const GateInput& input, const GateOptions& options,
+                      std::vector<GateCondition>* conditions) {
+  for (const LiveVersionQuality& live : input.live) {
+    const Interval change = PairedGain(live.across, live.own, input.group);
+    const std::string version = std::to_string(live.version);
+    const std::string facts = "New queries on documents of version " + version + " reach nDCG@10 " +
+                              Number(Mean(live.across)) + ", version " + version + " itself " +
+                              Number(Mean(live.own)) + ": " + Number(change.mean, true) +
+                              " (95 % interval " + Number(change.low, true) + " to " +
+                              Number(change.high, true) + "); ";
+    conditions->push_back(
+        {"compatible_with_" + version, change.mean, -options.compatibility_margin,
+         change.mean >= -options.compatibility_margin,
+         facts + "the mean may not be below " + Number(-options.compatibility_margin, true) + "."});
+    conditions->push_back({"compatible_with_" + version + "_bound", change.low,
+                           -options.compatibility_bound_margin,
+                           change.low > -options.compatibility_bound_margin,
+                           facts + "the lower end must be above " +
+                               Number(-options.compatibility_bound_margin, true) + "."});
+  }
+}
+
+void AddGeometry(const GateInput& input, const GateOptions& options,
+                 std::vector<GateCondition>* conditions) {
+  conditions->push_back(
+      {"geometry_finite", input.geometry_finite ? 1.0 : 0.0, 1, input.geometry_finite,
+       input.geometry_finite ? "All weights of the new version are finite numbers."
+                             : "A weight of the new version is not a finite number."});
+  const double ratio =
+      input.base_effective_rank > 0 ? input.effective_rank / input.base_effective_rank : 0;
+  conditions->push_back({"effective_rank", ratio, options.effective_rank_ratio_min,
+                         ratio >= options.effective_rank_ratio_min,
+                         "The adapted documents use " + Number(input.effective_rank) +
+                             " effective dimensions, the base documents " +
+                             Number(input.base_effective_rank) + "; the ratio " + Number(ratio) +
+                             " may not be below " + Number(options.effective_rank_ratio_min) +
+                             " (lower means collapsed vectors)."});
+}
+
+}  // namespace
+
+const char* VerdictName(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kPromote:
+      return "promote";
+    case Verdict::kReject:
+      return "reject";
+    case Verdict::kInsufficientData:
+      return "insufficient_data";
+  }
+  return "insufficient_data";
+}
+
+Interval PairedGain(std::span<const double> after, std::span<const double> before,
+                    std::span<const int32_t> group) {
+  ALMAGEST_CHECK(after.size() == before.size() && after.size() == group.size());
+  std::map<int32_t, std::vector<double>> by_group;
+  for (size_t i = 0; i < group.size(); ++i) by_group[group[i]].push_back(after[i] - before[i]);
+  std::vector<double> differences;
+  differences.reserve(by_group.size());
+  for (const auto& [id, values] : by_group) differences.push_back(Mean(values));
+  return BootstrapMean(differences);
+}
+
+GateDecision DecideGate(const GateInput& input, const GateOptions& options) {
+  GateDecision decision;
+  decision.gain = PairedGain(input.trained, input.active, input.group);
+  decision.conditions.push_back(EnoughQueries(input, options));
+  decision.conditions.push_back(Gain(decision.gain, options));
+  AddCompatibility(input, options, &decision.conditions);
+  AddGeometry(input, options, &decision.conditions);
+  decision.conditions.push_back({"user_share", input.user_share, options.user_share_max,
+                                 input.user_share <= options.user_share_max,
+                                 "One user accounts for at most " + Number(100 * input.user_share) +
+                                     " % of the judgement weight; the limit is " +
+                                     Number(100 * options.user_share_max) + " %."});
+  decision.verdict = Verdict::kPromote;
+  for (const GateCondition& condition : decision.conditions) {
+    if (!condition.passed) decision.verdict = Verdict::kReject;
+  }
+  if (!decision.conditions.front().passed) decision.verdict = Verdict::kInsufficientData;
+  return decision;
+}
+
+}  // namespace almagest::training

@@ -1,0 +1,62 @@
+// The gate: whether a trained version may be deployed (TRAINING notes 5.4). No LibTorch here.
+//
+// Every condition states its value, its limit and, in one sentence with the numbers, why it passed
+// or failed. All comparisons are paired by query and resampled over query groups.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/base/bootstrap.h"
+#include "training/job_config.h"
+
+namespace almagest::training {
+
+// nDCG@10 of each held-out query with one live document version k.
+struct LiveVersionQuality {
+  int64_t version = 0;
+  std::vector<double> own;     // C[k][k]: queries and documents by version k.
+  std::vector<double> across;  // C[new][k]: queries by the new version, documents still by k.
+};
+
+// The per-query vectors are parallel to `group`.
+struct GateInput {
+  std::vector<int32_t> group;  // Of each held-out query; near-identical queries share one.
+  std::vector<double> trained;
+  std::vector<double> active;
+  std::vector<LiveVersionQuality> live;
+  bool geometry_finite = true;
+  double effective_rank = 0;       // Of the documents mapped by the new version.
+  double base_effective_rank = 0;  // Of the base documents.
+  double user_share = 0;           // LargestUserShare (judgements.h).
+};
+
+struct GateCondition {
+  std::string name;
+  double value = 0;
+  double limit = 0;
+  bool passed = false;
+  std::string explanation;
+};
+
+enum class Verdict { kPromote, kReject, kInsufficientData };
+const char* VerdictName(Verdict verdict);  // promote, reject, insufficient_data
+
+struct GateDecision {
+  Verdict verdict = Verdict::kInsufficientData;
+  std::vector<GateCondition> conditions;
+  Interval gain;  // nDCG@10, trained minus active.
+};
+
+// Mean difference with its central 95 % interval, resampled over groups: queries of a group are
+// averaged first. Deterministic.
+Interval PairedGain(std::span<const double> after, std::span<const double> before,
+                    std::span<const int32_t> group);
+
+// kInsufficientData if there are too few held-out queries, whatever the rest says; else kPromote
+// if every condition passed; else kReject.
+GateDecision DecideGate(const GateInput& input, const GateOptions& options);
+
+}  // namespace almagest::training

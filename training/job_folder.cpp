@@ -1,0 +1,129 @@
+#include "training/job_folder.h"
+
+#include <cmath>
+
+#include "storage/base/file.h"
+
+namespace almagest::training {
+namespace {
+
+constexpr char kVectors[] = "vectors.safetensors";
+constexpr char kJudgements[] = "judgements.safetensors";
+
+tl::unexpected<Error> Bad(const std::string& file, const std::string& message) {
+  return Fail(ErrorCode::kInvalidArgument, file + ": " + message);
+}
+
+Result<const TensorView*> Find(const Safetensors& file, const char* file_name, const char* name,
+                               TensorType type, size_t dimensions) {
+  const TensorView* view = file.Find(name);
+  if (view == nullptr) return Bad(file_name, std::string("there is no tensor '") + name + "'");
+  if (view->type != type) {
+    return Bad(file_name, std::string("tensor '") + name + "' must be " +
+                              (type == TensorType::kFloat32 ? "F32" : "I32"));
+  }
+  if (view->shape.size() != dimensions) {
+    return Bad(file_name, std::string("tensor '") + name + "' has " +
+                              std::to_string(view->shape.size()) + " dimensions, it must have " +
+                              std::to_string(dimensions));
+  }
+  return view;
+}
+
+Result<const TensorView*> FindMatrix(const Safetensors& file, const char* name, int64_t dimension) {
+  ALMAGEST_TRY(const TensorView* view, Find(file, kVectors, name, TensorType::kFloat32, 2));
+  if (view->shape[1] != dimension) {
+    return Bad(kVectors, std::string("tensor '") + name + "' has " +
+                             std::to_string(view->shape[1]) + " columns, config.json says " +
+                             std::to_string(dimension));
+  }
+  if (view->shape[0] > INT32_MAX) {
+    return Bad(kVectors, std::string("tensor '") + name + "' has " +
+                             std::to_string(view->shape[0]) + " rows, the limit is 2147483647");
+  }
+  const auto values = view->as_float32();
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      return Bad(kVectors, std::string("tensor '") + name + "' row " +
+                               std::to_string(i / static_cast<size_t>(dimension)) +
+                               " holds a value that is not finite");
+    }
+  }
+  return view;
+}
+
+Result<> CheckIndexes(const char* name, std::span<const int32_t> values, int64_t low,
+                      int64_t limit) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] < low || values[i] >= limit) {
+      return Bad(kJudgements, std::string("tensor '") + name + "' entry " + std::to_string(i) +
+                                  " is " + std::to_string(values[i]) + ", it must be from " +
+                                  std::to_string(low) + " to " + std::to_string(limit - 1));
+    }
+  }
+  return {};
+}
+
+Result<> ReadJudgements(JobFolder* job) {
+  ALMAGEST_TRY(job->judgements_file, Safetensors::Open(job->path / kJudgements));
+  const Safetensors& file = job->judgements_file;
+  ALMAGEST_TRY(const auto* query, Find(file, kJudgements, "query", TensorType::kInt32, 1));
+  ALMAGEST_TRY(const auto* document, Find(file, kJudgements, "document", TensorType::kInt32, 1));
+  ALMAGEST_TRY(const auto* grade, Find(file, kJudgements, "grade", TensorType::kFloat32, 1));
+  ALMAGEST_TRY(const auto* weight, Find(file, kJudgements, "weight", TensorType::kFloat32, 1));
+  ALMAGEST_TRY(const auto* user, Find(file, kJudgements, "user", TensorType::kInt32, 1));
+  for (const auto* view : {document, grade, weight, user}) {
+    if (view->shape != query->shape) {
+      return Bad(kJudgements, "the tensors differ in length: query has " +
+                                  std::to_string(query->shape[0]) + " entries, another has " +
+                                  std::to_string(view->shape[0]));
+    }
+  }
+  job->judgements = {query->as_int32(), document->as_int32(), grade->as_float32(),
+                     weight->as_float32(), user->as_int32()};
+  const JudgementColumns& columns = job->judgements;
+  ALMAGEST_TRY_VOID(CheckIndexes("query", columns.query, 0, job->query_count));
+  ALMAGEST_TRY_VOID(CheckIndexes("document", columns.document, 0, job->document_count));
+  ALMAGEST_TRY_VOID(CheckIndexes("user", columns.user, -1, INT32_MAX));
+  for (size_t i = 0; i < columns.grade.size(); ++i) {
+    if (!std::isfinite(columns.grade[i])) {
+      return Bad(kJudgements, "tensor 'grade' entry " + std::to_string(i) + " is not finite");
+    }
+    if (!std::isfinite(columns.weight[i]) || columns.weight[i] <= 0) {
+      return Bad(kJudgements,
+                 "tensor 'weight' entry " + std::to_string(i) + " must be a finite number above 0");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
+  JobFolder job;
+  job.path = path;
+  ALMAGEST_TRY(const std::string text, ReadFile(path / "config.json"));
+  ALMAGEST_TRY(job.config, ParseJobConfig(text));
+  ALMAGEST_TRY(job.vectors, Safetensors::Open(path / kVectors));
+  ALMAGEST_TRY(const TensorView* documents,
+               FindMatrix(job.vectors, "documents", job.config.dimension));
+  ALMAGEST_TRY(const TensorView* queries, FindMatrix(job.vectors, "queries", job.config.dimension));
+  job.documents = documents->as_float32();
+  job.queries = queries->as_float32();
+  job.document_count = documents->shape[0];
+  job.query_count = queries->shape[0];
+  ALMAGEST_TRY_VOID(ReadJudgements(&job));
+  for (const int64_t id : job.config.live_versions) {
+    if (id == 0) {
+      job.versions.emplace(0, LinearAdapter::Identity(job.config.dimension));
+      continue;
+    }
+    ALMAGEST_TRY(LinearAdapter adapter,
+                 ReadAdapter(path / "versions" / (std::to_string(id) + ".safetensors"),
+                             job.config.dimension));
+    job.versions.emplace(id, std::move(adapter));
+  }
+  return job;
+}
+
+}  // namespace almagest::training

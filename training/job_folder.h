@@ -1,0 +1,34 @@
+// The input side of a job folder, opened and checked in full before anything is trained.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <span>
+
+#include "storage/base/result.h"
+#include "storage/base/safetensors.h"
+#include "training/job_config.h"
+#include "training/judgements.h"
+#include "training/linear_adapter.h"
+
+namespace almagest::training {
+
+struct JobFolder {
+  std::filesystem::path path;
+  JobConfig config;
+  Safetensors vectors;  // Maps the file; the spans below point into it.
+  Safetensors judgements_file;
+  std::span<const float> documents;  // [document_count, dimension], base vectors.
+  std::span<const float> queries;    // [query_count, dimension], base vectors.
+  int64_t document_count = 0;
+  int64_t query_count = 0;
+  JudgementColumns judgements;
+  std::map<int64_t, LinearAdapter> versions;  // Every live version, 0 included if it is live.
+};
+
+// Reads and validates every input file: shapes, finite values, indexes in range, weights above
+// zero, an adapter for every live version except 0. The error names file, tensor, row and limit.
+// Cost: one pass over the vectors.
+Result<JobFolder> OpenJobFolder(const std::filesystem::path& path);
+
+}  // namespace almagest::training

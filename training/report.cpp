@@ -1,0 +1,124 @@
+#include "training/report.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "storage/base/file.h"
+
+namespace almagest::training {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Six decimals are plenty; not-a-number becomes null.
+Json Number(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  return std::abs(value) < 1e9 ? std::round(value * 1e6) / 1e6 : value;
+}
+
+Json ToJson(const Interval& interval) {
+  return {{"mean", Number(interval.mean)},
+          {"low", Number(interval.low)},
+          {"high", Number(interval.high)}};
+}
+
+Json ToJson(const std::vector<QueryMetrics>& metrics) {
+  const auto column = [&](double QueryMetrics::*member) {
+    return ToJson(BootstrapMean(Column(metrics, member)));
+  };
+  return {{"ndcg_at_10", column(&QueryMetrics::ndcg_at_10)},
+          {"recall_at_10", column(&QueryMetrics::recall_at_10)},
+          {"recall_at_100", column(&QueryMetrics::recall_at_100)},
+          {"mrr_at_10", column(&QueryMetrics::mrr_at_10)}};
+}
+
+Json ToJson(const GateDecision& gate) {
+  Json conditions = Json::array();
+  for (const GateCondition& condition : gate.conditions) {
+    conditions.push_back({{"name", condition.name},
+                          {"value", Number(condition.value)},
+                          {"limit", Number(condition.limit)},
+                          {"passed", condition.passed},
+                          {"explanation", condition.explanation}});
+  }
+  return {{"verdict", VerdictName(gate.verdict)}, {"conditions", conditions}};
+}
+
+Json Means(const std::vector<std::vector<double>>& cells, size_t size) {
+  Json rows = Json::array();
+  for (size_t row = 0; row < size; ++row) {
+    Json columns = Json::array();
+    for (size_t column = 0; column < size; ++column) {
+      columns.push_back(Number(Mean(cells[row * size + column])));
+    }
+    rows.push_back(std::move(columns));
+  }
+  return rows;
+}
+
+Json ToJson(const Selection& selection) {
+  Json candidates = Json::array();
+  for (const CandidateRecord& candidate : selection.candidates) {
+    Json curve = Json::array();
+    for (const LossPoint& point : candidate.curve) {
+      curve.push_back({{"step", point.step},
+                       {"loss", Number(point.loss)},
+                       {"validation_ndcg_at_10", Number(point.validation_ndcg_at_10)}});
+    }
+    candidates.push_back({{"name", candidate.name},
+                          {"best_step", candidate.best_step},
+                          {"validation_ndcg_at_10", Number(candidate.validation_ndcg_at_10)},
+                          {"curve", std::move(curve)}});
+  }
+  return candidates;
+}
+
+Json ToJson(const Geometry& geometry) {
+  return {{"finite", geometry.finite},
+          {"effective_rank", Number(geometry.effective_rank)},
+          {"base_effective_rank", Number(geometry.base_effective_rank)},
+          {"condition", Number(geometry.condition)},
+          {"operator_norm_minus_identity", Number(geometry.operator_norm_minus_identity)},
+          {"alignment", Number(geometry.alignment)},
+          {"uniformity", Number(geometry.uniformity)}};
+}
+
+}  // namespace
+
+Result<> WriteReport(const std::filesystem::path& path, const JobReport& report) {
+  Json json = {{"format_version", 1},
+               {"status", report.status},
+               {"reason", report.reason},
+               {"device", report.device},
+               {"kind", report.kind}};
+  Json seconds = Json::object();
+  for (const auto& [phase, spent] : report.seconds) seconds[phase] = Number(spent);
+  json["seconds"] = std::move(seconds);
+  json["queries"] = {{"train", report.train_queries},
+                     {"validation", report.validation_queries},
+                     {"held_out", report.held_out_queries},
+                     {"held_out_unseen_documents", report.held_out_unseen}};
+  Json metrics = Json::object();
+  for (const MethodMetrics& method : report.methods) {
+    metrics[method.name] = ToJson(method.per_query);
+  }
+  json["metrics"] = std::move(metrics);
+  json["gain"] = {{"over_active", ToJson(report.gate.gain)},
+                  {"over_whitened", ToJson(report.gain_over_whitened)},
+                  {"over_active_on_unseen_documents", ToJson(report.gain_on_unseen)}};
+  json["gate"] = ToJson(report.gate);
+  json["compatibility"] = {
+      {"versions", report.versions},
+      {"ndcg_at_10", Means(report.compatibility.ndcg_at_10, report.compatibility.size)},
+      {"ndcg_at_10_without_lengths",
+       Means(report.compatibility.without_lengths, report.compatibility.size)}};
+  if (report.selection) {
+    json["winner"] = report.selection->winner;
+    json["whitening_power"] = report.selection->whitening_power;
+    json["loss_curve"] = ToJson(*report.selection);
+  }
+  if (report.geometry) json["geometry"] = ToJson(*report.geometry);
+  return WriteFileAtomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace almagest::training

@@ -1,0 +1,49 @@
+// report.json: the outcome of a job (docs/job-folder.md).
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/base/bootstrap.h"
+#include "storage/base/result.h"
+#include "training/candidate_selection.h"
+#include "training/evaluation.h"
+#include "training/gate.h"
+#include "training/space_geometry.h"
+
+namespace almagest::training {
+
+// Held-out metrics of one way to search: identity, active, whitened or trained.
+struct MethodMetrics {
+  std::string name;
+  std::vector<QueryMetrics> per_query;
+};
+
+struct JobReport {
+  std::string status = "trained";  // trained or skipped.
+  std::string reason;              // Why skipped, or what the gate says, in plain words.
+  std::string device;
+  std::string kind = "none";  // Of the adapter written.
+  std::vector<std::pair<std::string, double>> seconds;
+  size_t train_queries = 0;
+  size_t validation_queries = 0;
+  size_t held_out_queries = 0;
+  size_t held_out_unseen = 0;  // Held-out queries none of whose relevant documents was
+                               // relevant to a train or validation query.
+  std::vector<MethodMetrics> methods;
+  Interval gain_over_whitened;
+  Interval gain_on_unseen;  // Over the active version, on those queries.
+  GateDecision gate;
+  std::vector<std::string> versions;  // Of the compatibility matrix; the last is "new".
+  CompatibilityMatrix compatibility;
+  std::optional<Selection> selection;
+  std::optional<Geometry> geometry;
+};
+
+// Writes atomically.
+Result<> WriteReport(const std::filesystem::path& path, const JobReport& report);
+
+}  // namespace almagest::training

@@ -1,0 +1,219 @@
+#include "training/run_job.h"
+
+#include <algorithm>
+#include <new>
+#include <set>
+
+#include "storage/base/check.h"
+#include "training/evaluation.h"
+#include "training/job_folder.h"
+
+namespace almagest::training {
+namespace {
+
+// Why this data cannot be learned from, or empty.
+std::string TooLittle(const JobFolder& job, size_t judged) {
+  if (job.document_count < 2) {
+    return "The number of documents is " + std::to_string(job.document_count) +
+           ", at least 2 are needed.";
+  }
+  if (job.config.objective == Objective::kWhitening) {
+    if (job.document_count >= 2 * job.config.dimension) return "";
+    return "Whitening needs at least twice as many documents as dimensions: there are " +
+           std::to_string(job.document_count) + " documents of " +
+           std::to_string(job.config.dimension) + " dimensions.";
+  }
+  if (judged >= static_cast<size_t>(job.config.options.queries_min)) return "";
+  return "Too little feedback: " + std::to_string(judged) +
+         " distinct queries have a relevant document, at least " +
+         std::to_string(job.config.options.queries_min) + " are needed.";
+}
+
+std::vector<JudgedQuery> Pick(const std::vector<JudgedQuery>& judged,
+                              const std::vector<size_t>& rows) {
+  std::vector<JudgedQuery> picked;
+  for (const size_t row : rows) picked.push_back(judged[row]);
+  return picked;
+}
+
+// 1 for held-out queries none of whose relevant documents is relevant to a known query.
+std::vector<bool> UnseenDocuments(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
+  std::set<int32_t> seen;
+  for (const auto* rows : {&split.train, &split.validation}) {
+    for (const size_t row : *rows) {
+      for (const JudgedDocument& entry : judged[row].documents) {
+        if (entry.grade > 0) seen.insert(entry.document);
+      }
+    }
+  }
+  std::vector<bool> unseen;
+  for (const size_t row : split.held_out) {
+    const auto& documents = judged[row].documents;
+    unseen.push_back(std::none_of(documents.begin(), documents.end(), [&](const auto& entry) {
+      return entry.grade > 0 && seen.contains(entry.document);
+    }));
+  }
+  return unseen;
+}
+
+std::string Summary(const GateDecision& gate) {
+  if (gate.verdict == Verdict::kPromote) return "Every condition of the gate holds.";
+  std::string text;
+  for (const GateCondition& condition : gate.conditions) {
+    if (condition.passed) continue;
+    if (gate.verdict == Verdict::kInsufficientData && condition.name != "held_out_queries")
+      continue;
+    text += (text.empty() ? "" : " ") + condition.explanation;
+  }
+  return text;
+}
+
+class Job {
+ public:
+  Job(const JobFolder& folder, Progress* progress)
+      : folder_(folder), config_(folder.config), progress_(progress) {}
+
+  Result<JobReport> Run() {
+    const std::vector<JudgedQuery> judged = GroupJudgements(folder_.judgements);
+    if (const std::string reason = TooLittle(folder_, judged.size()); !reason.empty()) {
+      report_.status = "skipped";
+      report_.reason = reason;
+      report_.train_queries = judged.size();
+      report_.seconds = progress_->Seconds();
+      return std::move(report_);
+    }
+    ALMAGEST_TRY(space_, VectorSpace::Create(folder_.documents, folder_.queries,
+                                             {config_.dimension, config_.distance, config_.device,
+                                              config_.threads}));
+    report_.device = space_->device_name();
+    progress_->Phase("splitting");
+    std::vector<int32_t> rows;
+    for (const JudgedQuery& query : judged) rows.push_back(query.query);
+    const QuerySplit split = SplitQueries(
+        judged.size(),
+        space_->SimilarQueries(rows, config_.options.group_cosine, progress_->MakeTick()),
+        config_.options.validation_fraction, config_.options.held_out_fraction, config_.seed);
+    report_.train_queries = split.train.size();
+    report_.validation_queries = split.validation.size();
+    report_.held_out_queries = split.held_out.size();
+    ALMAGEST_TRY(report_.selection, TrainAndSelect(*space_, judged, split, config_, progress_));
+    Measure(judged, split);
+    report_.kind = report_.selection->adapter.kind;
+    report_.reason = Summary(report_.gate);
+    return std::move(report_);
+  }
+
+ private:
+  void Measure(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
+    progress_->Phase("evaluating");
+    const std::vector<JudgedQuery> held_out = Pick(judged, split.held_out);
+    const LinearAdapter identity = LinearAdapter::Identity(config_.dimension);
+    const LinearAdapter& active = folder_.versions.at(config_.active_version);
+    const LinearAdapter& trained = report_.selection->adapter;
+    const auto measure = [&](const char* name, const LinearAdapter& adapter) {
+      report_.methods.push_back(
+          {name, Evaluate(*space_, adapter, adapter, held_out, 100, true, progress_->MakeTick())});
+      return Column(report_.methods.back().per_query, &QueryMetrics::ndcg_at_10);
+    };
+    GateInput gate;
+    const auto base = measure("identity", identity);
+    if (config_.active_version == 0) {
+      report_.methods.push_back({"active", report_.methods.back().per_query});
+      gate.active = base;
+    } else {
+      gate.active = measure("active", active);
+    }
+    const auto whitened = measure("whitened", report_.selection->whitened);
+    gate.trained = measure("trained", trained);
+    for (const size_t row : split.held_out) gate.group.push_back(split.group[row]);
+    report_.gain_over_whitened = PairedGain(gate.trained, whitened, gate.group);
+    MeasureUnseen(UnseenDocuments(judged, split), gate);
+
+    progress_->Phase("compatibility");
+    std::vector<const LinearAdapter*> versions;
+    for (const auto& [id, adapter] : folder_.versions) {
+      versions.push_back(&adapter);
+      report_.versions.push_back(std::to_string(id));
+    }
+    versions.push_back(&trained);
+    report_.versions.emplace_back("new");
+    report_.compatibility =
+        MeasureCompatibility(*space_, versions, held_out, progress_->MakeTick());
+    const size_t last = versions.size() - 1;
+    size_t at = 0;
+    for (const auto& [id, adapter] : folder_.versions) {
+      gate.live.push_back(
+          {id, report_.compatibility.At(at, at), report_.compatibility.At(last, at)});
+      ++at;
+    }
+    progress_->Phase("geometry");
+    std::vector<std::pair<int32_t, int32_t>> pairs;
+    for (const JudgedQuery& query : held_out) {
+      for (const JudgedDocument& entry : query.documents) {
+        if (entry.grade > 0) pairs.emplace_back(query.query, entry.document);
+      }
+    }
+    report_.geometry = MeasureGeometry(*space_, trained, pairs);
+    gate.geometry_finite = report_.geometry->finite;
+    gate.effective_rank = report_.geometry->effective_rank;
+    gate.base_effective_rank = report_.geometry->base_effective_rank;
+    gate.user_share = LargestUserShare(folder_.judgements);
+    report_.gate = DecideGate(gate, config_.gate);
+    report_.seconds = progress_->Seconds();
+  }
+
+  void MeasureUnseen(const std::vector<bool>& unseen, const GateInput& gate) {
+    std::vector<double> trained;
+    std::vector<double> active;
+    std::vector<int32_t> group;
+    for (size_t i = 0; i < unseen.size(); ++i) {
+      if (!unseen[i]) continue;
+      trained.push_back(gate.trained[i]);
+      active.push_back(gate.active[i]);
+      group.push_back(gate.group[i]);
+    }
+    report_.held_out_unseen = group.size();
+    report_.gain_on_unseen = PairedGain(trained, active, group);
+  }
+
+  const JobFolder& folder_;
+  const JobConfig& config_;
+  Progress* progress_;
+  std::unique_ptr<VectorSpace> space_;
+  JobReport report_;
+};
+
+Result<JobReport> RunChecked(const std::filesystem::path& path, const JobOverrides& overrides,
+                             Progress* progress) {
+  std::error_code ignored;  // Absent is fine.
+  std::filesystem::remove(path / "report.json", ignored);
+  std::filesystem::remove(path / "adapter.safetensors", ignored);
+  progress->Phase("reading");
+  ALMAGEST_TRY(JobFolder folder, OpenJobFolder(path));
+  folder.config.threads = overrides.threads.value_or(folder.config.threads);
+  folder.config.device = overrides.device.value_or(folder.config.device);
+  ALMAGEST_TRY(JobReport report, Job(folder, progress).Run());
+  if (report.selection) {
+    ALMAGEST_TRY_VOID(
+        WriteAdapter(path / "adapter.safetensors", report.selection->adapter, folder.config.seed));
+  }
+  ALMAGEST_TRY_VOID(WriteReport(path / "report.json", report));
+  return report;
+}
+
+}  // namespace
+
+Result<JobReport> RunJob(const std::filesystem::path& path, const JobOverrides& overrides,
+                         Progress* progress) {
+  try {
+    return RunChecked(path, overrides, progress);
+  } catch (const std::bad_alloc&) {
+    return Fail(ErrorCode::kResourceExhausted, "the trainer ran out of memory");
+  } catch (const std::exception& error) {
+    // LibTorch appends a backtrace; the first line says what happened.
+    const std::string text = error.what();
+    return Fail(ErrorCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n')));
+  }
+}
+
+}  // namespace almagest::training

@@ -1,0 +1,165 @@
+#include "training/space_geometry.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "training/vector_space_tensors.h"
+
+namespace almagest::training {
+namespace {
+
+constexpr int64_t kWhiteningSample = 100'000;
+constexpr int64_t kRankSample = 10'000;
+constexpr int64_t kUniformitySample = 1'000;
+constexpr double kEigenvalueFloor = 1e-3;
+
+// Every n-th row: the same rows for the same sizes, spread over the whole collection.
+torch::Tensor SampleRows(const torch::Tensor& rows, int64_t count_max) {
+  const int64_t n = rows.size(0);
+  if (n <= count_max) return rows;
+  std::vector<int32_t> picked(static_cast<size_t>(count_max));
+  for (int64_t i = 0; i < count_max; ++i) {
+    picked[static_cast<size_t>(i)] = static_cast<int32_t>(i * n / count_max);
+  }
+  return rows.index_select(0, ToIndex(picked, rows.device()));
+}
+
+torch::Tensor Float64(std::span<const double> values, torch::IntArrayRef shape) {
+  return torch::from_blob(const_cast<double*>(values.data()), shape, torch::kFloat64).clone();
+}
+
+std::vector<double> ToDoubles(const torch::Tensor& tensor) {
+  const torch::Tensor flat = tensor.to(torch::kCPU, torch::kFloat64).contiguous();
+  const double* data = flat.data_ptr<double>();
+  return {data, data + flat.numel()};
+}
+
+double EffectiveRank(const torch::Tensor& rows) {
+  const torch::Tensor moments = rows.t().mm(rows).to(torch::kCPU, torch::kFloat64);
+  double sum = 0;
+  std::vector<double> singular = ToDoubles(at::linalg_eigvalsh(moments));
+  for (double& value : singular) sum += value = std::sqrt(std::max(value, 0.0));
+  double entropy = 0;
+  for (const double value : singular) {
+    if (value > 0) entropy -= value / sum * std::log(value / sum);
+  }
+  return sum > 0 ? std::exp(entropy) : 0;
+}
+
+torch::Tensor MapDocuments(const torch::Tensor& rows, const LinearAdapter& adapter,
+                           Distance distance) {
+  if (!adapter.maps_documents) return rows;
+  return MapRows(rows, adapter.document_weight, adapter.document_bias, distance);
+}
+
+bool AllFinite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
+Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor rows = SampleRows(space.tensors().documents, kWhiteningSample);
+  const torch::Tensor mean = rows.mean(0);
+  const torch::Tensor centred = rows - mean;
+  const torch::Tensor covariance = (centred.t().mm(centred) / static_cast<double>(rows.size(0)))
+                                       .to(torch::kCPU, torch::kFloat64);
+  const auto decomposition = at::linalg_eigh(covariance);
+  WhiteningBasis basis;
+  basis.dimension_ = space.dimension();
+  basis.mean_ = ToDoubles(mean);
+  basis.eigenvalues_ = ToDoubles(std::get<0>(decomposition));
+  basis.axes_ = ToDoubles(std::get<1>(decomposition));
+  basis.mean_length_ = centred.norm(2, 1).mean().item<double>();
+  double total = 0;
+  for (const double value : basis.eigenvalues_) total += value;
+  if (!(total > 1e-12)) {
+    return Fail(ErrorCode::kInvalidArgument, "the documents have no spread (covariance trace " +
+                                                 std::to_string(total) +
+                                                 "), there is nothing to learn");
+  }
+  return basis;
+}
+
+LinearAdapter WhiteningBasis::Map(double power) const {
+  const int64_t d = dimension_;
+  double mean_value = 0;
+  for (const double value : eigenvalues_) mean_value += value / static_cast<double>(d);
+  std::vector<double> gain;
+  double before = 0;
+  double after = 0;
+  for (const double value : eigenvalues_) {
+    const double floored = std::max(value, 0.0) + kEigenvalueFloor * mean_value;
+    gain.push_back(std::pow(floored / mean_value, -power / 2));
+    before += floored;
+    after += floored * gain.back() * gain.back();
+  }
+  for (double& value : gain) value *= std::sqrt(before / after);
+  const torch::Tensor axes = Float64(axes_, {d, d});
+  const torch::Tensor weight = (axes * Float64(gain, {1, d})).mm(axes.t());
+  LinearAdapter adapter;
+  adapter.dimension = d;
+  adapter.kind = "whitening";
+  adapter.maps_documents = true;
+  adapter.document_weight = ToVector(weight);
+  adapter.document_bias = ToVector(-weight.mv(Float64(mean_, {d})));
+  adapter.query_weight = adapter.document_weight;
+  adapter.query_bias = adapter.document_bias;
+  return adapter;
+}
+
+Geometry MeasureGeometry(const VectorSpace& space, const LinearAdapter& adapter,
+                         std::span<const std::pair<int32_t, int32_t>> relevant_pairs) {
+  const torch::NoGradGuard no_grad;
+  const VectorSpace::Tensors& tensors = space.tensors();
+  const Distance distance = tensors.distance;
+  const int64_t d = space.dimension();
+  Geometry geometry;
+  geometry.finite = AllFinite(adapter.query_weight) && AllFinite(adapter.query_bias) &&
+                    AllFinite(adapter.document_weight) && AllFinite(adapter.document_bias);
+  if (!geometry.finite) return geometry;
+  const torch::Tensor base = SampleRows(tensors.documents, kRankSample);
+  geometry.base_effective_rank = EffectiveRank(base);
+  geometry.effective_rank = geometry.base_effective_rank;
+  if (adapter.maps_documents) {
+    geometry.effective_rank = EffectiveRank(MapDocuments(base, adapter, distance));
+  }
+  const torch::Tensor weight =
+      ToTensor(adapter.maps_documents ? adapter.document_weight : adapter.query_weight, {d, d},
+               torch::kCPU)
+          .to(torch::kFloat64);
+  // Singular values by the eigenvalues of W^T W: squared condition, ample in double precision.
+  const std::vector<double> squared = ToDoubles(at::linalg_eigvalsh(weight.t().mm(weight)));
+  geometry.condition = std::sqrt(squared.back() / std::max(squared.front(), 1e-300));
+  const torch::Tensor residual = weight - torch::eye(d, torch::kFloat64);
+  geometry.operator_norm_minus_identity =
+      std::sqrt(std::max(0.0, ToDoubles(at::linalg_eigvalsh(residual.t().mm(residual))).back()));
+
+  std::vector<int32_t> query_rows;
+  std::vector<int32_t> document_rows;
+  const size_t stride = relevant_pairs.size() / static_cast<size_t>(kRankSample) + 1;
+  for (size_t i = 0; i < relevant_pairs.size(); i += stride) {
+    query_rows.push_back(relevant_pairs[i].first);
+    document_rows.push_back(relevant_pairs[i].second);
+  }
+  if (!query_rows.empty()) {
+    const auto queries =
+        MapRows(tensors.queries.index_select(0, ToIndex(query_rows, tensors.device)),
+                adapter.query_weight, adapter.query_bias, distance);
+    const auto documents =
+        MapDocuments(tensors.documents.index_select(0, ToIndex(document_rows, tensors.device)),
+                     adapter, distance);
+    geometry.alignment = (queries - documents).square().sum(1).mean().item<double>();
+  }
+  const torch::Tensor some = MapDocuments(SampleRows(base, kUniformitySample), adapter, distance);
+  const torch::Tensor length = some.square().sum(1, true);
+  const torch::Tensor squared_distance = length + length.t() - 2 * some.mm(some.t());
+  const double n = static_cast<double>(some.size(0));
+  // The diagonal (distance 0, exp 1) is no pair.
+  const double pairs = (squared_distance * -2).exp().sum().item<double>() - n;
+  geometry.uniformity = n > 1 ? std::log(std::max(pairs, 1e-300) / (n * (n - 1))) : 0;
+  return geometry;
+}
+
+}  // namespace almagest::training

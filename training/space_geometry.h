@@ -1,0 +1,50 @@
+// What can be learned from the documents alone: the whitening map, and diagnostics that show when
+// an adapter has damaged the space.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "storage/base/result.h"
+#include "training/linear_adapter.h"
+#include "training/vector_space.h"
+
+namespace almagest::training {
+
+// Mean and principal axes of the documents; a sample of 100,000 where there are more.
+class WhiteningBasis {
+ public:
+  // kInvalidArgument if the documents have no spread at all. Cost: O(N D^2 + D^3).
+  static Result<WhiteningBasis> Fit(const VectorSpace& space);
+
+  // The label-free map of both sides: y = U (L + e)^(-power/2) U^T (x - mean), with the covariance
+  // U L U^T and e one thousandth of its mean eigenvalue. Power 0 only centres, 1 whitens fully;
+  // in between, frequent directions lose weight but keep some. Scaled so that the mean length of
+  // a document is kept (that matters for dot products only). Kind "whitening".
+  // Source: Su et al. 2021 (arXiv:2103.15316) for the use on sentence vectors.
+  LinearAdapter Map(double power) const;
+
+ private:
+  int64_t dimension_ = 0;
+  std::vector<double> mean_;
+  std::vector<double> eigenvalues_;
+  std::vector<double> axes_;  // [D, D], one eigenvector a column.
+  double mean_length_ = 1;
+};
+
+struct Geometry {
+  bool finite = true;
+  double effective_rank = 0;       // exp of the entropy of the documents' singular values.
+  double base_effective_rank = 0;  // The same before the map.
+  double condition = 1;            // Of the document weight (query weight if that is identity).
+  double operator_norm_minus_identity = 0;  // Largest singular value of W - I, same W.
+  double alignment = 0;                     // Mean |q - d|^2 over the relevant pairs given.
+  double uniformity = 0;                    // log mean exp(-2 |a - b|^2) over pairs of documents.
+};
+
+// Alignment and uniformity: Wang & Isola 2020 (arXiv:2005.10242). Uses 10,000 documents at most.
+Geometry MeasureGeometry(const VectorSpace& space, const LinearAdapter& adapter,
+                         std::span<const std::pair<int32_t, int32_t>> relevant_pairs);
+
+}  // namespace almagest::training
