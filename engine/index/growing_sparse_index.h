@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
 #include <vector>
@@ -33,7 +34,7 @@ class GrowingSparseIndex {
   // Calls visit(term, posting count) for every term, in no order. Appends wait meanwhile.
   template <class Visit>
   void ForEachTerm(Visit visit) const {
-    const std::shared_lock lock(mutex_);
+    const std::shared_lock lock = LockToRead();
     for (const auto& [term, list] : lists_) visit(term, static_cast<uint32_t>(list.rows.size()));
   }
   uint64_t posting_count() const;
@@ -43,6 +44,11 @@ class GrowingSparseIndex {
     std::vector<uint32_t> rows;
     std::vector<float> weights;
   };
+  std::shared_lock<std::shared_mutex> LockToRead() const;
+
+  // The system's shared mutex prefers readers; a writer that waits holds the gate, so that searches
+  // coming one after another cannot keep it out for ever.
+  mutable std::mutex gate_;
   mutable std::shared_mutex mutex_;
   std::unordered_map<uint32_t, PostingList> lists_;
   uint64_t posting_count_ = 0;
