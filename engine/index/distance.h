@@ -2,8 +2,8 @@
 //   kDot        sum q*r            (cosine is kDot over vectors of length 1)
 //   kEuclid     -sum (q-r)^2       (the squared distance, negated; the user's distance is sqrt(-s))
 //   kManhattan  -sum |q-r|
-// A result is never NaN: where inputs overflow (inf - inf) it is -infinity, so that scores always
-// have a strict weak order. The inputs themselves have to be finite.
+// A result may overflow to an infinity but is never NaN (inf - inf counts as -infinity), so that
+// scores always have a strict weak order. The inputs themselves have to be finite.
 //
 // The kernels are compiled once per instruction set (distance_kernels.cpp) and picked once per
 // process from what the processor has. On one machine the same pair always gives the same bits,

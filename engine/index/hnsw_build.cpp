@@ -241,6 +241,8 @@ class GraphBuilder {
     const uint32_t displaced = s.links[capacity - 1];
     table_.WriteOne(reached_row, 0, capacity - 1, row);
     const size_t row_count = table_.Read(row, 0, s.links.data());
+    const auto end = s.links.begin() + static_cast<ptrdiff_t>(row_count);
+    if (std::find(s.links.begin(), end, displaced) != end) return;
     table_.WriteOne(row, 0, std::min(row_count, capacity - 1), displaced);
   }
 

@@ -25,7 +25,7 @@ struct HnswBuildOptions {
   uint32_t thread_count = 1;
   // Called about every 256 inserts with the number of rows inserted so far, by one thread at a
   // time, which it may delay to throttle (other threads go on to their next call). False cancels.
-  std::function<bool(size_t rows_done)> progress;
+  std::function<bool(size_t rows_done)> progress = nullptr;
 };
 
 // Links every present row of `rows`. The rows have to stay unchanged and finite meanwhile.

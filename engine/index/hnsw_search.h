@@ -5,8 +5,8 @@
 // Filtered search. Only rows that count (row_filter.h) are collected. Until the beam is full of
 // them, every row met is walked through, best first, whether it counts or not. From then on rows
 // that count lead on; rows that do not are walked through at most `beam_width` times more. Where
-// fewer than half of the neighbours count, the neighbours of those that do not are looked at too,
-// so the matches stay connected among themselves.
+// fewer than a quarter of the rows met count, the neighbours of those that do not are looked at
+// too, so the matches stay connected among themselves.
 #pragma once
 
 #include <cstdint>
