@@ -37,8 +37,9 @@ class PayloadIndex {
   // empty text means no payload. The old text must be the one entered last.
   virtual void Update(Slot slot, std::string_view old_payload, std::string_view new_payload) = 0;
 
+  // Any test but ValuesCount (which filled() helps to answer).
   virtual IndexAnswer Answer(const FieldCondition& condition) const = 0;
-  // Slots with at least one value or null (the complement of is_empty), and those for is_null.
+  // Slots that are not empty in the sense of is_empty, and slots that are null (is_null).
   virtual const SlotSet& filled() const = 0;
   virtual const SlotSet& nulls() const = 0;
   // Slots with at least one value that is not null.
@@ -78,7 +79,8 @@ class PayloadIndexes {
   bool empty() const;
 
   // nullopt where no index has the path.
-  std::optional<IndexAnswer> Answer(const PayloadPath& path, const FieldCondition& condition) const;
+  std::optional<IndexAnswer> Answer(const PayloadPath& path,
+                                    const FieldCondition& condition) const;
   std::optional<SlotSet> Filled(const PayloadPath& path) const;
   std::optional<SlotSet> Nulls(const PayloadPath& path) const;
 

@@ -26,6 +26,15 @@ class SlotSet {
     return set;
   }
 
+  static SlotSet Union(std::span<const SlotSet* const> sets) {
+    std::vector<const Roaring*> bitmaps;
+    bitmaps.reserve(sets.size());
+    for (const SlotSet* set : sets) bitmaps.push_back(&set->bitmap_);
+    SlotSet result;
+    if (!bitmaps.empty()) result.bitmap_ = Roaring::fastunion(bitmaps.size(), bitmaps.data());
+    return result;
+  }
+
   void Add(Slot slot) { bitmap_.add(slot); }
   void Remove(Slot slot) { bitmap_.remove(slot); }
   bool Contains(Slot slot) const { return bitmap_.contains(slot); }

@@ -1,0 +1,383 @@
+#include "engine/payload/payload_index.h"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/payload/condition_match.h"
+#include "engine/payload/datetime.h"
+#include "engine/payload/payload_document.h"
+#include "storage/base/check.h"
+
+namespace almagest {
+namespace {
+
+constexpr std::array<std::string_view, 6> kTypeNames = {"keyword", "integer",  "float",
+                                                        "bool",    "datetime", "uuid"};
+
+// How a scalar of a filter is found in an index: under `key` exactly, under `key` together with
+// scalars that look alike there, or among the values of other types.
+template <class Key>
+struct Lookup {
+  std::optional<Key> key;
+  bool exact = false;
+};
+
+struct StringHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+
+// Integers in numeric order, comparable with the bounds of a range.
+struct NumberLess {
+  using is_transparent = void;
+  bool operator()(int64_t a, int64_t b) const { return a < b; }
+  bool operator()(int64_t a, double b) const { return static_cast<double>(a) < b; }
+  bool operator()(double a, int64_t b) const { return a < static_cast<double>(b); }
+};
+
+// One traits class per type of value: the container, what a payload value becomes in it, how a
+// match scalar is found, and which range condition it answers (a test on the key).
+struct KeywordTraits {
+  using Key = std::string;
+  using Postings = std::unordered_map<std::string, SlotSet, StringHash, std::equal_to<>>;
+  using RangeTest = void;
+  static std::optional<Key> KeyOf(const JsonElement& value) {
+    std::string_view text;
+    if (value.get_string().get(text)) return std::nullopt;
+    return std::string(text);
+  }
+  static Lookup<Key> Find(const MatchScalar& scalar) {
+    const auto* text = std::get_if<std::string>(&scalar);
+    return text != nullptr ? Lookup<Key>{*text, true} : Lookup<Key>{};
+  }
+};
+
+struct IntegerTraits {
+  using Key = int64_t;
+  using Postings = std::map<int64_t, SlotSet, NumberLess>;
+  using RangeTest = Range;
+  static std::optional<Key> KeyOf(const JsonElement& value) {
+    if (value.type() != JsonType::INT64) return std::nullopt;
+    return value.get_int64().value_unsafe();
+  }
+  static Lookup<Key> Find(const MatchScalar& scalar) {
+    const auto* integer = std::get_if<int64_t>(&scalar);
+    return integer != nullptr ? Lookup<Key>{*integer, true} : Lookup<Key>{};
+  }
+};
+
+struct FloatTraits {
+  using Key = double;
+  using Postings = std::map<double, SlotSet>;
+  using RangeTest = Range;
+  static std::optional<Key> KeyOf(const JsonElement& value) {
+    double number = 0;
+    if (value.get_double().get(number)) return std::nullopt;
+    return number;
+  }
+  static Lookup<Key> Find(const MatchScalar& scalar) {
+    const auto* integer = std::get_if<int64_t>(&scalar);  // 5 and 5.0 have one key.
+    return integer != nullptr ? Lookup<Key>{static_cast<double>(*integer), false} : Lookup<Key>{};
+  }
+};
+
+struct BoolTraits {
+  using Key = bool;
+  using Postings = std::map<bool, SlotSet>;
+  using RangeTest = void;
+  static std::optional<Key> KeyOf(const JsonElement& value) {
+    if (!value.is_bool()) return std::nullopt;
+    return value.get_bool().value_unsafe();
+  }
+  static Lookup<Key> Find(const MatchScalar& scalar) {
+    const auto* flag = std::get_if<bool>(&scalar);
+    return flag != nullptr ? Lookup<Key>{*flag, true} : Lookup<Key>{};
+  }
+};
+
+struct DatetimeTraits {
+  using Key = int64_t;
+  using Postings = std::map<int64_t, SlotSet>;
+  using RangeTest = DatetimeRange;
+  static std::optional<Key> KeyOf(const JsonElement& value) {
+    std::string_view text;
+    if (value.get_string().get(text)) return std::nullopt;
+    return ParseDatetime(text);
+  }
+  static Lookup<Key> Find(const MatchScalar& scalar) {
+    const auto* text = std::get_if<std::string>(&scalar);  // One instant has many spellings.
+    return text != nullptr ? Lookup<Key>{ParseDatetime(*text), false} : Lookup<Key>{};
+  }
+};
+
+template <class Traits>
+class TypedIndex : public PayloadIndex {
+ public:
+  TypedIndex(PayloadPath path, PayloadIndexType type) : PayloadIndex(std::move(path), type) {}
+
+  void Update(Slot slot, std::string_view old_payload, std::string_view new_payload) override {
+    if (old_payload == new_payload) return;
+    const Values before = Extract(old_payload);
+    const Values after = Extract(new_payload);
+    if (before == after) return;
+    for (const auto& key : before.keys) {
+      const auto found = postings_.find(key);
+      ALMAGEST_CHECK(found != postings_.end());
+      if (std::find(after.keys.begin(), after.keys.end(), key) != after.keys.end()) continue;
+      found->second.Remove(slot);
+      if (found->second.empty()) postings_.erase(found);
+    }
+    for (const auto& key : after.keys) postings_[key].Add(slot);
+    Mark(slot, after.filled, &filled_);
+    Mark(slot, after.has_null, &nulls_);
+    Mark(slot, after.count > 0, &present_);
+    Mark(slot, after.count > 1, &several_);
+    Mark(slot, after.has_other, &others_);
+  }
+
+  IndexAnswer Answer(const FieldCondition& condition) const override {
+    if (const auto* match = std::get_if<Match>(&condition.test)) {
+      return std::visit([&](const auto& test) { return AnswerMatch(test); }, *match);
+    }
+    if (const auto* range = std::get_if<Range>(&condition.test)) return AnswerRange(*range);
+    if (const auto* range = std::get_if<DatetimeRange>(&condition.test)) {
+      return AnswerRange(*range);
+    }
+    ALMAGEST_CHECK(!std::holds_alternative<ValuesCount>(condition.test));
+    return {{}, others_};  // Geo conditions: objects, which no index of ours holds.
+  }
+
+  const SlotSet& filled() const override { return filled_; }
+  const SlotSet& nulls() const override { return nulls_; }
+  const SlotSet& present() const override { return present_; }
+
+  uint64_t MemoryBytes() const override {
+    uint64_t bytes = 0;
+    for (const SlotSet* set : {&filled_, &nulls_, &present_, &several_, &others_}) {
+      bytes += set->MemoryBytes();
+    }
+    for (const auto& [key, slots] : postings_) {
+      bytes += sizeof key + slots.MemoryBytes() + 32;  // A node or bucket.
+      if constexpr (std::is_same_v<typename Traits::Key, std::string>) bytes += key.capacity();
+    }
+    return bytes;
+  }
+
+ private:
+  using Key = typename Traits::Key;
+  static constexpr bool kIsText = std::is_same_v<Traits, KeywordTraits>;
+
+  // What one payload holds at the path.
+  struct Values {
+    std::vector<Key> keys;  // Without duplicates.
+    size_t count = 0;       // Values that are not null, whatever their type.
+    bool filled = false;
+    bool has_null = false;
+    bool has_other = false;
+    bool operator==(const Values&) const = default;
+  };
+
+  Values Extract(std::string_view payload) const {
+    Values values;
+    if (payload.empty()) return values;
+    const auto root = ReadPayload(payload);
+    if (!root) return values;  // Never written by us; the point matches no condition.
+    VisitPath(*root, path().steps(), [&](const JsonElement& value) {
+      if (!value.is_array() && !value.is_null()) values.filled = true;
+      return VisitElements(value, [&](const JsonElement& element) {
+        if (value.is_array()) values.filled = true;
+        if (element.is_null()) {
+          values.has_null = true;
+          return true;
+        }
+        ++values.count;
+        if (auto key = Traits::KeyOf(element)) {
+          values.keys.push_back(std::move(*key));
+        } else {
+          values.has_other = true;
+        }
+        return true;
+      });
+    });
+    std::sort(values.keys.begin(), values.keys.end());
+    values.keys.erase(std::unique(values.keys.begin(), values.keys.end()), values.keys.end());
+    return values;
+  }
+
+  static void Mark(Slot slot, bool on, SlotSet* set) {
+    if (on) {
+      set->Add(slot);
+    } else {
+      set->Remove(slot);
+    }
+  }
+
+  // The slots that hold one of the scalars: for sure, or perhaps.
+  IndexAnswer Holders(std::span<const MatchScalar> scalars) const {
+    std::vector<const SlotSet*> sure;
+    std::vector<const SlotSet*> maybe;
+    bool among_others = false;
+    for (const MatchScalar& scalar : scalars) {
+      const auto lookup = Traits::Find(scalar);
+      if (!lookup.key) {
+        among_others = true;
+        continue;
+      }
+      const auto found = postings_.find(*lookup.key);
+      if (found != postings_.end()) (lookup.exact ? sure : maybe).push_back(&found->second);
+    }
+    if (among_others) maybe.push_back(&others_);
+    IndexAnswer answer{SlotSet::Union(sure), SlotSet::Union(maybe)};
+    answer.maybe -= answer.sure;
+    return answer;
+  }
+
+  IndexAnswer AnswerMatch(const MatchValue& match) const {
+    return Holders(std::span(&match.value, 1));
+  }
+  IndexAnswer AnswerMatch(const MatchAny& match) const { return Holders(match.values); }
+
+  // A slot with one value matches unless it holds a listed one; where there are several, another
+  // of them may match, so they are read.
+  IndexAnswer AnswerMatch(const MatchExcept& match) const {
+    const IndexAnswer listed = Holders(match.values);
+    IndexAnswer answer;
+    answer.sure = present_ - listed.sure - listed.maybe;
+    answer.maybe = (listed.sure & several_) | listed.maybe;
+    return answer;
+  }
+
+  IndexAnswer AnswerMatch(const MatchText& match) const {
+    if constexpr (kIsText) {
+      std::vector<const SlotSet*> sure;
+      for (const auto& [key, slots] : postings_) {
+        if (key.find(match.text) != std::string::npos) sure.push_back(&slots);
+      }
+      return {SlotSet::Union(sure), {}};
+    }
+    if constexpr (std::is_same_v<Traits, DatetimeTraits>) return {{}, present_};
+    return {{}, others_};
+  }
+
+  template <class Bounds>
+  IndexAnswer AnswerRange(const Bounds& bounds) const {
+    if constexpr (std::is_same_v<typename Traits::RangeTest, Bounds>) {
+      auto low = bounds.gte;
+      if (bounds.gt && (!low || *bounds.gt > *low)) low = bounds.gt;
+      std::vector<const SlotSet*> sure;
+      for (auto it = low ? postings_.lower_bound(*low) : postings_.begin(); it != postings_.end();
+           ++it) {
+        using Value = std::conditional_t<std::is_same_v<Bounds, Range>, double, int64_t>;
+        const auto value = static_cast<Value>(it->first);
+        if ((bounds.lt && value >= *bounds.lt) || (bounds.lte && value > *bounds.lte)) break;
+        if (InRange(bounds, value)) sure.push_back(&it->second);
+      }
+      IndexAnswer answer{SlotSet::Union(sure), others_};
+      answer.maybe -= answer.sure;
+      return answer;
+    } else {
+      // Datetimes hide in the strings of a keyword index; numbers are among the others.
+      constexpr bool kHidden = kIsText && std::is_same_v<Bounds, DatetimeRange>;
+      return {{}, kHidden ? present_ : others_};
+    }
+  }
+
+  typename Traits::Postings postings_;
+  SlotSet filled_, nulls_, present_;
+  SlotSet several_;  // More than one value that is not null.
+  SlotSet others_;   // A value, not null, that is not of this index's type.
+};
+
+}  // namespace
+
+std::string_view PayloadIndexTypeName(PayloadIndexType type) {
+  return kTypeNames[static_cast<size_t>(type)];
+}
+
+std::optional<PayloadIndexType> ParsePayloadIndexType(std::string_view name) {
+  const auto found = std::find(kTypeNames.begin(), kTypeNames.end(), name);
+  if (found == kTypeNames.end()) return std::nullopt;
+  return static_cast<PayloadIndexType>(found - kTypeNames.begin());
+}
+
+std::unique_ptr<PayloadIndex> PayloadIndex::Make(PayloadPath path, PayloadIndexType type) {
+  switch (type) {
+    case PayloadIndexType::kKeyword:
+    case PayloadIndexType::kUuid:
+      return std::make_unique<TypedIndex<KeywordTraits>>(std::move(path), type);
+    case PayloadIndexType::kInteger:
+      return std::make_unique<TypedIndex<IntegerTraits>>(std::move(path), type);
+    case PayloadIndexType::kFloat:
+      return std::make_unique<TypedIndex<FloatTraits>>(std::move(path), type);
+    case PayloadIndexType::kBool:
+      return std::make_unique<TypedIndex<BoolTraits>>(std::move(path), type);
+    case PayloadIndexType::kDatetime:
+      return std::make_unique<TypedIndex<DatetimeTraits>>(std::move(path), type);
+  }
+  ALMAGEST_CHECK(false);
+  return nullptr;
+}
+
+const PayloadIndex* PayloadIndexes::Find(const PayloadPath& path) const {
+  const auto found = indexes_.find(path.ToString());
+  return found == indexes_.end() ? nullptr : found->second.get();
+}
+
+void PayloadIndexes::Install(std::unique_ptr<PayloadIndex> index) {
+  const std::unique_lock lock(mutex_);
+  std::string path = index->path().ToString();
+  indexes_[std::move(path)] = std::move(index);
+}
+
+bool PayloadIndexes::Drop(const PayloadPath& path) {
+  const std::unique_lock lock(mutex_);
+  return indexes_.erase(path.ToString()) > 0;
+}
+
+void PayloadIndexes::Update(Slot slot, std::string_view old_payload,
+                            std::string_view new_payload) {
+  const std::unique_lock lock(mutex_);
+  for (const auto& [path, index] : indexes_) index->Update(slot, old_payload, new_payload);
+}
+
+std::map<std::string, PayloadIndexes::Description> PayloadIndexes::Describe() const {
+  const std::shared_lock lock(mutex_);
+  std::map<std::string, Description> descriptions;
+  for (const auto& [path, index] : indexes_) {
+    descriptions[path] = {index->type(), index->present().size(), index->MemoryBytes()};
+  }
+  return descriptions;
+}
+
+bool PayloadIndexes::empty() const {
+  const std::shared_lock lock(mutex_);
+  return indexes_.empty();
+}
+
+std::optional<IndexAnswer> PayloadIndexes::Answer(const PayloadPath& path,
+                                                  const FieldCondition& condition) const {
+  const std::shared_lock lock(mutex_);
+  const PayloadIndex* index = Find(path);
+  if (index == nullptr) return std::nullopt;
+  return index->Answer(condition);
+}
+
+std::optional<SlotSet> PayloadIndexes::Filled(const PayloadPath& path) const {
+  const std::shared_lock lock(mutex_);
+  const PayloadIndex* index = Find(path);
+  if (index == nullptr) return std::nullopt;
+  return index->filled();
+}
+
+std::optional<SlotSet> PayloadIndexes::Nulls(const PayloadPath& path) const {
+  const std::shared_lock lock(mutex_);
+  const PayloadIndex* index = Find(path);
+  if (index == nullptr) return std::nullopt;
+  return index->nulls();
+}
+
+}  // namespace almagest
