@@ -41,6 +41,21 @@ struct EvaluationResult {
 struct EvaluationReport {
   std::vector<EvaluationResult> results;     // Mode-major, then versions.
   std::optional<Interval> ndcg_difference;   // results[compare.second] - results[compare.first].
+  size_t queries_left_out = 0;               // Without a relevant judgement: no metric is defined.
 };
+
+class Collection;
+
+inline constexpr uint32_t kEvaluationDepthMax = 1'000;
+inline constexpr size_t kEvaluationQueriesMax = 100'000;
+inline constexpr size_t kEvaluationResultsMax = 64;  // Modes times versions.
+
+// Runs every query in every mode and version, two at a time, and measures. Judged points that do
+// not exist count as not found. MRR looks at the first k. Intervals are 95 % bootstrap intervals
+// over queries (storage/base/bootstrap.h); the comparison is paired by query. Versions are prepared
+// for searching first, which changes no result of other searches.
+// kOutOfRange for k, recall_k, counts or `compare` out of range; kInvalidArgument when a query has
+// not one node per mode; kNotFound for an unknown version; kTimeout; and what ExecuteQuery says.
+Result<EvaluationReport> EvaluateSearch(Collection& collection, const EvaluationRequest& request);
 
 }  // namespace almagest

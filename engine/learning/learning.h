@@ -70,8 +70,15 @@ class Learning {
                                           std::chrono::milliseconds wait) const;
 
   // ---- Evaluation (evaluation.h) -------------------------------------------------------------
-  Result<EvaluationReport> Evaluate(const Collection& collection,
+  // Not const: the versions to compare are prepared for searching (Collection::PrepareVersion).
+  Result<EvaluationReport> Evaluate(Collection& collection,
                                     const EvaluationRequest& request) const;
+
+  // ---- Versions (version_report.h) -----------------------------------------------------------
+  // The adapter versions of one dense field as JSON text, newest first: status, metrics, gain,
+  // gate, compatibility matrix, parent, and whether feedback they learned from was deleted.
+  Result<std::string> DescribeVersions(const Collection& collection,
+                                       const std::string& vector_name) const;
 
   // Removes everything of a dropped collection that is not under its key prefix (job folders, log
   // entries) and cancels its jobs.

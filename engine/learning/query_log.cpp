@@ -1,0 +1,93 @@
+#include "engine/learning/query_log.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "storage/base/check.h"
+
+namespace almagest {
+namespace {
+
+constexpr char kHexDigits[] = "0123456789abcdef";
+
+void FillRandom(void* target, size_t bytes) {
+  auto* out = static_cast<unsigned char*>(target);
+  while (bytes > 0) {
+    const ssize_t count = ::getrandom(out, bytes, 0);
+    if (count < 0) {
+      ALMAGEST_CHECK(errno == EINTR);
+      continue;
+    }
+    out += count;
+    bytes -= static_cast<size_t>(count);
+  }
+}
+
+int HexValue(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  return -1;
+}
+
+}  // namespace
+
+QueryLog::QueryLog(size_t capacity) : capacity_(std::max<size_t>(capacity, 1)) {}
+
+std::string QueryLog::Remember(uint32_t collection_id, LoggedQuery query) {
+  Key key;
+  FillRandom(key.data(), sizeof key);
+  std::string id;
+  id.reserve(32);
+  for (const uint64_t word : key) {
+    for (int shift = 60; shift >= 0; shift -= 4) id += kHexDigits[(word >> shift) & 15];
+  }
+  auto shared = std::make_shared<const LoggedQuery>(std::move(query));
+  const std::lock_guard lock(mutex_);
+  if (order_.size() >= capacity_) {
+    entries_.erase(order_.front());
+    order_.pop_front();
+  }
+  entries_.emplace(key, Entry{collection_id, std::move(shared)});
+  order_.push_back(key);
+  return id;
+}
+
+std::optional<QueryLog::Key> QueryLog::ParseId(std::string_view id) {
+  if (id.size() != 32) return std::nullopt;
+  Key key{};
+  for (size_t i = 0; i < id.size(); ++i) {
+    const int value = HexValue(id[i]);
+    if (value < 0) return std::nullopt;
+    key[i / 16] = key[i / 16] << 4 | static_cast<uint64_t>(value);
+  }
+  return key;
+}
+
+std::shared_ptr<const LoggedQuery> QueryLog::Find(uint32_t collection_id,
+                                                  std::string_view id) const {
+  const auto key = ParseId(id);
+  if (!key) return nullptr;
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(*key);
+  if (found == entries_.end() || found->second.collection_id != collection_id) return nullptr;
+  return found->second.query;
+}
+
+void QueryLog::ForgetCollection(uint32_t collection_id) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(order_, [&](const Key& key) {
+    const auto found = entries_.find(key);
+    if (found->second.collection_id != collection_id) return false;
+    entries_.erase(found);
+    return true;
+  });
+}
+
+size_t QueryLog::size() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace almagest

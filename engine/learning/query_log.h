@@ -1,0 +1,53 @@
+// Remembers what searches returned, so that feedback can refer to a search by id. Memory only.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "engine/learning/feedback.h"
+
+namespace almagest {
+
+// A bounded log: the oldest entry makes room for a new one, so an id stays valid for `capacity`
+// further searches at most. Thread-safe.
+class QueryLog {
+ public:
+  explicit QueryLog(size_t capacity);
+
+  // Returns a fresh id of 32 hex digits: 128 bits from the kernel's random source, so that nobody
+  // can name a search that was not theirs by guessing. Cost: one system call and one allocation.
+  std::string Remember(uint32_t collection_id, LoggedQuery query);
+
+  // nullptr when the id is malformed, unknown, forgotten or belongs to another collection.
+  std::shared_ptr<const LoggedQuery> Find(uint32_t collection_id, std::string_view id) const;
+
+  void ForgetCollection(uint32_t collection_id);
+  size_t size() const;
+
+ private:
+  using Key = std::array<uint64_t, 2>;
+  struct KeyHash {
+    // The key is random already.
+    size_t operator()(const Key& key) const { return static_cast<size_t>(key[0]); }
+  };
+  struct Entry {
+    uint32_t collection_id = 0;
+    std::shared_ptr<const LoggedQuery> query;
+  };
+  static std::optional<Key> ParseId(std::string_view id);
+
+  const size_t capacity_;
+  mutable std::mutex mutex_;
+  std::unordered_map<Key, Entry, KeyHash> entries_;
+  std::deque<Key> order_;  // Oldest first; exactly the keys of entries_.
+};
+
+}  // namespace almagest
