@@ -1,0 +1,119 @@
+#include "engine/payload/payload_index.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/payload/filter_evaluator.h"
+
+namespace almagest {
+namespace {
+
+using Slots = std::vector<Slot>;
+
+std::unique_ptr<PayloadIndex> Make(PayloadIndexType type, const std::vector<std::string>& payloads) {
+  auto index = PayloadIndex::Make(*PayloadPath::Parse("a"), type);
+  for (Slot slot = 0; slot < payloads.size(); ++slot) index->Update(slot, "", payloads[slot]);
+  return index;
+}
+FieldCondition Value(MatchScalar value) { return {"a", Match(MatchValue{std::move(value)})}; }
+
+TEST(PayloadIndexTest, TypeNames) {
+  for (const char* name : {"keyword", "integer", "float", "bool", "datetime", "uuid"}) {
+    EXPECT_EQ(PayloadIndexTypeName(ParsePayloadIndexType(name).value()), name);
+  }
+  EXPECT_FALSE(ParsePayloadIndexType("geo"));
+}
+
+TEST(PayloadIndexTest, KeepsTrackOfEveryKindOfValue) {
+  const auto index = Make(PayloadIndexType::kKeyword,
+                          {R"({"a":"x"})", R"({"a":["x","y"]})", R"({"a":null})", R"({"a":[]})",
+                           R"({"a":[null]})", R"({"a":5})", "{}", ""});
+  EXPECT_EQ(index->filled().ToVector(), (Slots{0, 1, 4, 5}));
+  EXPECT_EQ(index->nulls().ToVector(), (Slots{2, 4}));
+  EXPECT_EQ(index->present().ToVector(), (Slots{0, 1, 5}));
+  const auto x = index->Answer(Value(std::string("x")));
+  EXPECT_EQ(x.sure.ToVector(), (Slots{0, 1}));
+  EXPECT_TRUE(x.maybe.empty());
+  // A number is not indexed here, but may be among the values of other types.
+  EXPECT_EQ(index->Answer(Value(int64_t{5})).maybe.ToVector(), (Slots{5}));
+  const auto except = index->Answer({"a", Match(MatchExcept{{std::string("x")}})});
+  EXPECT_EQ(except.sure.ToVector(), (Slots{5}));
+  EXPECT_EQ(except.maybe.ToVector(), (Slots{1}));  // Has another value too: to be read.
+}
+
+TEST(PayloadIndexTest, RangesRespectTheirBounds) {
+  const std::vector<std::string> payloads = {R"({"a":1})", R"({"a":2})", R"({"a":[3,9]})",
+                                             R"({"a":2.5})"};
+  for (const auto type : {PayloadIndexType::kInteger, PayloadIndexType::kFloat}) {
+    const auto index = Make(type, payloads);
+    Range range;
+    range.gt = 1;
+    range.lt = 3;
+    const auto answer = index->Answer({"a", range});
+    EXPECT_EQ((answer.sure | answer.maybe).ToVector(), (Slots{1, 3}));
+    EXPECT_TRUE(answer.sure.Contains(1));
+    range = Range{};
+    range.gte = 9;
+    EXPECT_TRUE(index->Answer({"a", range}).sure.Contains(2));
+    range.gte = 10;
+    EXPECT_TRUE(index->Answer({"a", range}).sure.empty());
+  }
+}
+
+TEST(PayloadIndexTest, UpdatesForgetOldValues) {
+  const auto index = Make(PayloadIndexType::kInteger, {R"({"a":[1,2]})"});
+  index->Update(0, R"({"a":[1,2]})", R"({"a":[2,3]})");
+  EXPECT_TRUE(index->Answer(Value(int64_t{1})).sure.empty());
+  EXPECT_TRUE(index->Answer(Value(int64_t{2})).sure.Contains(0));
+  EXPECT_TRUE(index->Answer(Value(int64_t{3})).sure.Contains(0));
+  const uint64_t with_values = index->MemoryBytes();
+  index->Update(0, R"({"a":[2,3]})", "");
+  EXPECT_TRUE(index->Answer(Value(int64_t{2})).sure.empty());
+  EXPECT_TRUE(index->filled().empty());
+  EXPECT_LT(index->MemoryBytes(), with_values);
+}
+
+TEST(PayloadIndexesTest, InstallDescribeDrop) {
+  PayloadIndexes indexes;
+  EXPECT_TRUE(indexes.empty());
+  const PayloadPath a = *PayloadPath::Parse("a");
+  EXPECT_FALSE(indexes.Answer(a, Value(true)));
+  EXPECT_FALSE(indexes.Filled(a));
+  indexes.Install(Make(PayloadIndexType::kKeyword, {R"({"a":"x"})", "{}"}));
+  indexes.Update(1, "{}", R"({"a":"y"})");
+  const auto description = indexes.Describe();
+  ASSERT_TRUE(description.contains("a"));
+  EXPECT_EQ(description.at("a").type, PayloadIndexType::kKeyword);
+  EXPECT_EQ(description.at("a").point_count, 2u);
+  EXPECT_EQ(indexes.Filled(*PayloadPath::Parse("\"a\""))->size(), 2u);  // Any spelling.
+  EXPECT_TRUE(indexes.Drop(a));
+  EXPECT_FALSE(indexes.Drop(a));
+}
+
+TEST(PayloadIndexesTest, ReadersAndOneWriterAtOnce) {
+  PayloadIndexes indexes;
+  indexes.Install(PayloadIndex::Make(*PayloadPath::Parse("a"), PayloadIndexType::kInteger));
+  const PayloadPath path = *PayloadPath::Parse("a");
+  constexpr Slot kSlots = 2000;
+  std::thread writer([&] {
+    for (Slot slot = 0; slot < kSlots; ++slot) indexes.Update(slot, "", R"({"a":[1,2]})");
+  });
+  const auto read = [&] {
+    uint64_t seen = 0;
+    while (seen < kSlots) {
+      const uint64_t now = indexes.Answer(path, Value(int64_t{1}))->sure.size();
+      EXPECT_GE(now, seen);  // Slots are only added.
+      seen = now;
+    }
+  };
+  std::thread reader(read);
+  read();
+  reader.join();
+  writer.join();
+}
+
+}  // namespace
+}  // namespace almagest
