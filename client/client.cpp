@@ -1,0 +1,293 @@
+#include "client/client.h"
+
+#include <algorithm>
+#include <thread>
+
+namespace almagest::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstPause{100};
+constexpr milliseconds kLongestPause{5'000};
+constexpr int kStreamRetriesMax = 5;
+
+std::string CollectionPath(std::string_view collection, std::string_view rest = "") {
+  return "/collections/" + EncodePathPart(collection) + std::string(rest);
+}
+
+std::string IdText(const Json& id) {
+  return id.is_string() ? EncodePathPart(id.get<std::string>()) : id.dump();
+}
+
+int RetryAfterSeconds(const HttpResponse& answer) {
+  const auto header = answer.headers.find("retry-after");
+  if (header == answer.headers.end()) return 0;
+  int seconds = 0;
+  for (const char c : header->second) {
+    if (c < '0' || c > '9' || seconds > 3600) return 0;  // A date: our own pauses do.
+    seconds = seconds * 10 + (c - '0');
+  }
+  return seconds;
+}
+
+[[noreturn]] void ThrowAnswer(const HttpResponse& answer) {
+  throw ClientError(ErrorMessage(answer), answer.status, RetryAfterSeconds(answer));
+}
+
+Json ParseAnswer(const HttpResponse& answer) {
+  if (answer.status >= 400) ThrowAnswer(answer);
+  Json document = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
+  if (document.is_discarded()) {
+    throw ClientError("the server's answer is not JSON; is this an Almagest server?",
+                      answer.status);
+  }
+  if (document.is_object() && document.contains("result")) return std::move(document["result"]);
+  return document;
+}
+
+Connection MakeConnection(const ClientOptions& options) {
+  return Connection({.address = ParseServerUrl(options.url),
+                     .api_key = options.api_key,
+                     .connect_timeout = options.connect_timeout,
+                     .request_timeout = options.request_timeout});
+}
+
+uint64_t OperationId(const Json& result) { return result.value("operation_id", uint64_t{0}); }
+
+}  // namespace
+
+std::string EncodePathPart(std::string_view part) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : part) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                            (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    if (unreserved) {
+      encoded += c;
+    } else {
+      encoded += '%';
+      encoded += kHex[byte >> 4];
+      encoded += kHex[byte & 15];
+    }
+  }
+  return encoded;
+}
+
+std::string ErrorMessage(const HttpResponse& answer) {
+  const Json document = Json::parse(answer.body, nullptr, /*allow_exceptions=*/false);
+  if (document.is_object() && document.contains("status")) {
+    const Json& status = document["status"];
+    if (status.is_object() && status.contains("error") && status["error"].is_string()) {
+      return status["error"].get<std::string>();
+    }
+  }
+  std::string text = "HTTP " + std::to_string(answer.status);
+  if (document.is_discarded() && !answer.body.empty()) {
+    text += ": " + answer.body.substr(0, std::min<size_t>(answer.body.find('\n'), 300));
+  }
+  return text;
+}
+
+bool JobIsOver(const Json& job) {
+  const std::string state = job.value("state", "");
+  return state != "queued" && state != "running";
+}
+
+Client::Client(ClientOptions options)
+    : options_(std::move(options)), connection_(MakeConnection(options_)) {}
+
+HttpResponse Client::SendWithRetries(std::string_view method, std::string_view target,
+                                     const std::string& body) {
+  milliseconds pause = kFirstPause;
+  for (unsigned attempt = 0;; ++attempt) {
+    HttpResponse answer = connection_.Send(method, target, body);
+    if ((answer.status != 429 && answer.status != 503) || attempt >= options_.retries) {
+      return answer;
+    }
+    const milliseconds asked{RetryAfterSeconds(answer) * 1'000};
+    std::this_thread::sleep_for(asked.count() > 0 ? asked : pause);
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+Json Client::Call(std::string_view method, std::string_view target, const Json& body) {
+  return CallWithText(method, target, body.is_null() ? std::string() : body.dump());
+}
+
+Json Client::CallWithText(std::string_view method, std::string_view target, std::string body) {
+  return ParseAnswer(SendWithRetries(method, target, body));
+}
+
+Json Client::ServerInfo() { return Call("GET", "/"); }
+
+bool Client::Ready() { return connection_.Send("GET", "/readyz").status == 200; }
+
+std::vector<std::string> Client::ListCollections() {
+  std::vector<std::string> names;
+  const Json result = Call("GET", "/collections");
+  for (const Json& entry : result.at("collections")) {
+    names.push_back(entry.at("name").get<std::string>());
+  }
+  return names;
+}
+
+Json Client::CollectionInfo(std::string_view collection) {
+  return Call("GET", CollectionPath(collection));
+}
+
+bool Client::CollectionExists(std::string_view collection) {
+  return Call("GET", CollectionPath(collection, "/exists")).at("exists").get<bool>();
+}
+
+void Client::CreateCollection(std::string_view collection, const Json& config) {
+  Call("PUT", CollectionPath(collection), config);
+}
+
+bool Client::DropCollection(std::string_view collection) {
+  return Call("DELETE", CollectionPath(collection)).get<bool>();
+}
+
+void Client::CreatePayloadIndex(std::string_view collection, std::string_view field,
+                                const Json& schema) {
+  Call("PUT", CollectionPath(collection, "/index?wait=true"),
+       {{"field_name", field}, {"field_schema", schema}});
+}
+
+uint64_t Client::Upsert(std::string_view collection, const Json& points) {
+  return UpsertText(collection, Json{{"points", points}}.dump());
+}
+
+uint64_t Client::UpsertText(std::string_view collection, std::string body) {
+  return OperationId(
+      CallWithText("PUT", CollectionPath(collection, "/points?wait=true"), std::move(body)));
+}
+
+void Client::DeletePoints(std::string_view collection, const Json& selector) {
+  Call("POST", CollectionPath(collection, "/points/delete?wait=true"), selector);
+}
+
+Json Client::GetPoint(std::string_view collection, const Json& id) {
+  return Call("GET", CollectionPath(collection, "/points/" + IdText(id)));
+}
+
+Json Client::GetPoints(std::string_view collection, const Json& ids, bool with_vectors) {
+  return Call("POST", CollectionPath(collection, "/points"),
+              {{"ids", ids}, {"with_payload", true}, {"with_vector", with_vectors}});
+}
+
+uint64_t Client::Count(std::string_view collection, const Json& filter) {
+  Json request = {{"exact", true}};
+  if (!filter.is_null()) request["filter"] = filter;
+  return Call("POST", CollectionPath(collection, "/points/count"), request)
+      .at("count")
+      .get<uint64_t>();
+}
+
+Page Client::Scroll(std::string_view collection, const Json& request) {
+  Json result = Call("POST", CollectionPath(collection, "/points/scroll"), request);
+  Page page;
+  page.points = std::move(result.at("points"));
+  page.next_offset = result.value("next_page_offset", Json());
+  return page;
+}
+
+QueryAnswer Client::Query(std::string_view collection, const Json& request) {
+  const HttpResponse response =
+      SendWithRetries("POST", CollectionPath(collection, "/points/query"), request.dump());
+  Json result = ParseAnswer(response);
+  QueryAnswer answer;
+  answer.points = std::move(result.at("points"));
+  const auto header = response.headers.find("almagest-query-id");
+  if (header != response.headers.end()) answer.query_id = header->second;
+  return answer;
+}
+
+Json Client::AddFeedback(std::string_view collection, const Json& events) {
+  return Call("POST", CollectionPath(collection, "/feedback"), {{"events", events}});
+}
+
+std::string Client::StartAdaptation(std::string_view collection, const Json& request) {
+  const Json job = Call("POST", CollectionPath(collection, "/adaptations"), request);
+  return job.at("id").get<std::string>();
+}
+
+Json Client::Jobs() { return Call("GET", "/jobs"); }
+
+Json Client::Job(std::string_view job_id) { return Call("GET", "/jobs/" + EncodePathPart(job_id)); }
+
+void Client::CancelJob(std::string_view job_id) {
+  Call("POST", "/jobs/" + EncodePathPart(job_id) + "/cancel");
+}
+
+Json Client::FollowJob(std::string_view job_id, const std::function<bool(const Json&)>& on_event) {
+  const std::string target = "/jobs/" + EncodePathPart(job_id) + "/events";
+  uint64_t seen = 0;  // Events handed on; a new stream begins with the first again.
+  for (int broken = 0;;) {
+    SseParser parser;
+    uint64_t number = 0;
+    bool stopped = false;
+    const auto take = [&](const SseEvent& event) {
+      if (++number <= seen) return true;
+      seen = number;
+      const Json data = Json::parse(event.data, nullptr, /*allow_exceptions=*/false);
+      if (data.is_object() && !on_event(data)) stopped = true;
+      return !stopped;
+    };
+    try {
+      // A connection of its own: the stream may stay open for long, and ends with it.
+      Connection stream = MakeConnection(options_);
+      const HttpResponse answer =
+          stream.Stream(target, "text/event-stream",
+                        [&](std::string_view bytes) { return parser.Feed(bytes, take); });
+      if (answer.status >= 400) ThrowAnswer(answer);
+    } catch (const ClientError& error) {
+      if (!error.unreachable() || ++broken > kStreamRetriesMax) throw;
+      std::this_thread::sleep_for(kFirstPause * broken);
+      continue;
+    }
+    Json job = Job(job_id);
+    if (stopped || JobIsOver(job)) return job;
+    std::this_thread::sleep_for(kFirstPause);
+  }
+}
+
+Json Client::Versions(std::string_view collection) {
+  return Call("GET", CollectionPath(collection, "/versions"));
+}
+
+Json Client::ActivateVersion(std::string_view collection, uint64_t version) {
+  return Call("POST",
+              CollectionPath(collection, "/versions/" + std::to_string(version) + "/activate"));
+}
+
+Json Client::RollBack(std::string_view collection) {
+  return Call("POST", CollectionPath(collection, "/versions/rollback"));
+}
+
+Json Client::Evaluate(std::string_view collection, const Json& request) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.request_timeout);
+  const auto timeout = std::max<int64_t>(seconds.count(), 1);
+  return Call("POST", CollectionPath(collection, "/evaluate?timeout=" + std::to_string(timeout)),
+              request);
+}
+
+ReembeddingState Client::Reembedding(std::string_view collection, std::string_view vector) {
+  const Json result = Call("GET", CollectionPath(collection, "/reembedding"));
+  for (const Json& field : result.at("fields")) {
+    if (field.value("vector", "") != vector) continue;
+    return {.target = field.value("target", uint64_t{0}),
+            .rows_done = field.value("rows_done", uint64_t{0}),
+            .rows_total = field.value("rows_total", uint64_t{0}),
+            .eta_seconds = field.value("eta_seconds", 0.0),
+            .paused = field.value("paused", false)};
+  }
+  throw ClientError("the collection has no dense vector \"" + std::string(vector) + "\"");
+}
+
+Json Client::PauseReembedding(std::string_view collection, bool paused) {
+  return Call("POST", CollectionPath(collection, "/reembedding"), {{"paused", paused}});
+}
+
+}  // namespace almagest::client
