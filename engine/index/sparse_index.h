@@ -5,7 +5,7 @@
 //
 // Source of the pruning: MaxScore (Turtle & Flood 1995) with the block maxima of Ding & Suel
 // (SIGIR 2011). Negative weights make upper bounds of partial sums useless; then every posting of
-// the query's terms is added up instead.
+// the query's terms is added up instead, as it is for queries of many terms.
 #pragma once
 
 #include <cstddef>

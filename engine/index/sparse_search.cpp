@@ -10,6 +10,9 @@ namespace almagest {
 namespace {
 
 constexpr uint32_t kEnd = std::numeric_limits<uint32_t>::max();  // Never a row: row < row_count.
+// With more terms than this adding everything up is faster. Measured on 300,000 rows of 40 Zipfian
+// terms: 8 query terms take 166 us pruned and 270 us added up, 20 take 710 and 428.
+constexpr size_t kPrunedTermsMax = 12;
 constexpr size_t kRowsBetweenCancelChecks = 4096;
 // Bounds and scores are sums in double, added in different orders; this covers the rounding of
 // any number of terms that fits into memory.
@@ -160,7 +163,7 @@ Result<std::vector<ScoredRow>> SparseIndex::Search(const SparseQuery& query) con
     cursor.term_order = cursors.size();
     cursors.push_back(cursor);
   }
-  if (!negative)
+  if (!negative && cursors.size() <= kPrunedTermsMax)
     return MaxScoreSearch(std::move(cursors), query.k, query.filter, query.cancel).Run();
   std::vector<WeightedPostings> lists;
   for (const Cursor& cursor : cursors) {

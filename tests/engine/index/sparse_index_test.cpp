@@ -46,7 +46,7 @@ TEST(SparseIndexTest, SearchAgreesWithTheDefinition) {
     for (int trial = 0; trial < 12; ++trial) {
       SCOPED_TRACE(testing::Message() << "seed " << seed << " trial " << trial);
       const SparseTerms terms = index_test::ToSparse(
-          index_test::RandomSparse(random, 9, vocabulary, seed % 8 == 0 || trial == 11));
+          index_test::RandomSparse(random, 16, vocabulary, seed % 8 == 0 || trial == 11));
       SparseQuery query;
       query.query = terms.View();
       query.k = Below(random, 40);
