@@ -27,8 +27,6 @@
 
 namespace almagest {
 
-using FieldId = uint16_t;  // A vector field of a collection; never reused within it.
-
 // Per-row factors that make scores of rows written by one adapter version equal to those of
 // another (docs/architecture.md, "Search across versions"):
 //   score(row) = scale[row] * dot(folded query, row) + offset[row] * offset_factor.
@@ -46,7 +44,7 @@ class Segment {
     const GrowingRows* growing_rows = nullptr;
     const HnswGraph* graph = nullptr;  // nullptr: scan.
     // |W x + b| of each row before it was normalised; nullptr when the map is the identity or
-    // vectors are not normalised. Sealed only.
+    // vectors are not normalised.
     const float* norms = nullptr;
   };
 
@@ -76,6 +74,8 @@ class Segment {
   // Const: factors are a cache beside the immutable rows.
   void SetRowFactors(FieldId field, VersionId target,
                      std::shared_ptr<const RowFactors> factors) const;
+  // What factors have been set for, so that a segment that replaces this one gets the same.
+  std::vector<std::pair<FieldId, VersionId>> factor_targets() const;
 
  protected:
   explicit Segment(uint64_t id) : id_(id) {}

@@ -39,12 +39,16 @@ class VersionSet {
  public:
   VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
              VersionId active);
+  // A set of the same field with other versions or another active one. Shares the cache of cross
+  // maps, so maps once composed (PrepareVersion) are there when a search needs them.
+  std::shared_ptr<const VersionSet> Successor(std::vector<AdapterVersion> versions,
+                                              VersionId active) const;
   VersionId active() const { return active_; }
   uint32_t dimension() const { return dimension_; }
   bool normalised() const { return normalised_; }
   const AdapterVersion* Find(VersionId id) const;  // nullptr if unknown. 0 always exists.
   const std::vector<AdapterVersion>& versions() const { return versions_; }
-  // Whether rows of `a` serve as rows of `b` as they are.
+  // Whether rows of `a` serve as rows of `b` as they are. Unknown versions are like no other.
   bool SameDocumentMap(VersionId a, VersionId b) const;
   // Maps a base query by the query side of `version` (normalised when the field is).
   std::vector<float> MapQuery(VersionId version, std::span<const float> base) const;
@@ -55,10 +59,14 @@ class VersionSet {
 
  private:
   struct Cache;
+  // The smallest version with the same document map: what the cache is keyed by.
+  VersionId DocumentGroup(VersionId version) const;
+
   uint32_t dimension_;
   bool normalised_;
   std::vector<AdapterVersion> versions_;
   VersionId active_;
+  std::map<VersionId, VersionId> document_groups_;
   std::shared_ptr<Cache> cache_;
 };
 

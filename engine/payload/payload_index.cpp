@@ -155,6 +155,24 @@ class TypedIndex : public PayloadIndex {
   const SlotSet& nulls() const override { return nulls_; }
   const SlotSet& present() const override { return present_; }
 
+  bool VisitOrdered(bool descending, std::optional<double> start,
+                    const std::function<bool(double, const SlotSet&)>& visit) const override {
+    if constexpr (std::is_void_v<typename Traits::RangeTest>) {
+      return false;
+    } else if (descending) {
+      for (auto it = postings_.rbegin(); it != postings_.rend(); ++it) {
+        const auto value = static_cast<double>(it->first);
+        if ((!start || value <= *start) && !visit(value, it->second)) break;
+      }
+    } else {
+      for (const auto& [key, slots] : postings_) {
+        const auto value = static_cast<double>(key);
+        if ((!start || value >= *start) && !visit(value, slots)) break;
+      }
+    }
+    return true;
+  }
+
   uint64_t MemoryBytes() const override {
     uint64_t bytes = 0;
     for (const SlotSet* set : {&filled_, &nulls_, &present_, &several_, &others_}) {
@@ -338,8 +356,7 @@ bool PayloadIndexes::Drop(const PayloadPath& path) {
   return indexes_.erase(path.ToString()) > 0;
 }
 
-void PayloadIndexes::Update(Slot slot, std::string_view old_payload,
-                            std::string_view new_payload) {
+void PayloadIndexes::Update(Slot slot, std::string_view old_payload, std::string_view new_payload) {
   const std::unique_lock lock(mutex_);
   for (const auto& [path, index] : indexes_) index->Update(slot, old_payload, new_payload);
 }
@@ -378,6 +395,14 @@ std::optional<SlotSet> PayloadIndexes::Nulls(const PayloadPath& path) const {
   const PayloadIndex* index = Find(path);
   if (index == nullptr) return std::nullopt;
   return index->nulls();
+}
+
+bool PayloadIndexes::VisitOrdered(const PayloadPath& path, bool descending,
+                                  std::optional<double> start,
+                                  const std::function<bool(double, const SlotSet&)>& visit) const {
+  const std::shared_lock lock(mutex_);
+  const PayloadIndex* index = Find(path);
+  return index != nullptr && index->VisitOrdered(descending, start, visit);
 }
 
 }  // namespace almagest

@@ -6,6 +6,7 @@
 // has two parts: slots that match for sure, and slots that may match and must be read.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,11 @@ class PayloadIndex {
   virtual const SlotSet& nulls() const = 0;
   // Slots with at least one value that is not null.
   virtual const SlotSet& present() const = 0;
+  // Visits (value, slots) in the order of the values from `start` (inclusive) on, until `visit`
+  // says false. False, and nothing is visited, if the type has no order on a scale (keyword, bool,
+  // uuid). Datetimes are microseconds since 1970.
+  virtual bool VisitOrdered(bool descending, std::optional<double> start,
+                            const std::function<bool(double, const SlotSet&)>& visit) const = 0;
   virtual uint64_t MemoryBytes() const = 0;
 
   const PayloadPath& path() const { return path_; }
@@ -79,10 +85,12 @@ class PayloadIndexes {
   bool empty() const;
 
   // nullopt where no index has the path.
-  std::optional<IndexAnswer> Answer(const PayloadPath& path,
-                                    const FieldCondition& condition) const;
+  std::optional<IndexAnswer> Answer(const PayloadPath& path, const FieldCondition& condition) const;
   std::optional<SlotSet> Filled(const PayloadPath& path) const;
   std::optional<SlotSet> Nulls(const PayloadPath& path) const;
+  // PayloadIndex::VisitOrdered of that path's index; false if there is none. Writers wait.
+  bool VisitOrdered(const PayloadPath& path, bool descending, std::optional<double> start,
+                    const std::function<bool(double, const SlotSet&)>& visit) const;
 
  private:
   const PayloadIndex* Find(const PayloadPath& path) const;

@@ -1,0 +1,154 @@
+// What a collection holds in memory, shared by the files that implement Collection.
+//
+// Locks, in the order in which they may be taken:
+//   optimizer_mutex   one optimizer step at a time
+//   versions_mutex    one change of adapter versions at a time
+//   writer_mutex      one write, or one change of the segment list, at a time
+//   points_mutex      the point table and term statistics; held shared by readers, alone by the
+//                     writer while it applies. Nothing reads storage while holding it alone.
+//   config_mutex, view_mutex   for copies only
+// What only changes under writer_mutex may be read under it without the others.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/collection/collection.h"
+#include "engine/collection/growing_segment.h"
+#include "engine/collection/optimizer_policy.h"
+#include "engine/collection/point_table.h"
+#include "engine/collection/sealed_segment.h"
+#include "engine/payload/payload_index.h"
+#include "storage/records.h"
+
+namespace almagest {
+
+// A vector field. Ids are given when the collection is created: dense fields in name order, then
+// sparse ones.
+struct CollectionField {
+  FieldId id = 0;
+  std::string name;
+  bool is_sparse = false;
+  uint32_t dimension = 0;               // Dense only, as is the distance.
+  Distance distance = Distance::kCosine;
+  bool normalised() const { return !is_sparse && distance == Distance::kCosine; }
+  // Adapters need scores that are dot products.
+  bool adaptable() const {
+    return !is_sparse && (distance == Distance::kCosine || distance == Distance::kDot);
+  }
+};
+std::vector<CollectionField> FieldsOf(const CollectionConfig& config);
+
+// In how many live points a term of a sparse field occurs.
+struct TermStatistics {
+  uint64_t points = 0;  // That have a vector of the field.
+  std::unordered_map<uint32_t, uint32_t> document_frequency;
+  void Add(std::span<const uint32_t> terms);
+  void Remove(std::span<const uint32_t> terms);
+};
+
+// A segment as its owner sees it: exactly one of the two.
+struct SegmentHandle {
+  std::shared_ptr<GrowingSegment> growing;
+  std::shared_ptr<SealedSegment> sealed;
+  std::shared_ptr<const Segment> segment() const {
+    if (growing) return growing;
+    return sealed;
+  }
+  uint64_t id() const { return segment()->id(); }
+  bool MarkDeleted(uint32_t row) const {
+    return growing ? growing->MarkDeleted(row) : sealed->MarkDeleted(row);
+  }
+};
+
+struct CollectionState {
+  CollectionState(uint32_t collection_id, std::string collection_name, CollectionConfig initial,
+                  KeyValueStore& key_value_store, std::filesystem::path segment_directory);
+
+  const uint32_t id;
+  const std::string name;
+  KeyValueStore& store;
+  const std::filesystem::path directory;
+  const std::vector<CollectionField> fields;  // By id.
+
+  mutable std::mutex optimizer_mutex;
+  mutable std::mutex versions_mutex;
+
+  mutable std::mutex writer_mutex;
+  ManifestRecord manifest;           // As stored, but for next_segment_id, which may be ahead.
+  SequenceRecord counters;           // As stored.
+  std::vector<SegmentHandle> segments;        // By age; `growing` is the last if there is one.
+  std::shared_ptr<GrowingSegment> growing;    // Takes new rows; nullptr until the next write.
+  std::map<FieldId, std::shared_ptr<const VersionSet>> versions;
+  std::chrono::steady_clock::time_point last_write;
+
+  mutable std::shared_mutex points_mutex;
+  PointTable points;
+  std::map<FieldId, TermStatistics> terms;  // Every sparse field.
+  PayloadIndexes indexes;                   // Locks itself.
+
+  mutable std::shared_mutex config_mutex;
+  CollectionConfig config;
+
+  mutable std::mutex view_mutex;
+  std::shared_ptr<const CollectionView> view;
+
+  // For those who look on without a lock.
+  std::atomic<SequenceNumber> last_operation{0};
+  std::atomic<uint64_t> growing_id{0};  // Of `growing`; 0 if there is none.
+  std::atomic<bool> reembedding_paused{false};
+  // For the ETA of re-embedding: when it began and how much was done then.
+  struct ReembeddingStart {
+    std::chrono::steady_clock::time_point time;
+    uint64_t rows_done = 0;
+  };
+  std::map<FieldId, ReembeddingStart> reembedding_starts;  // Under view_mutex.
+
+  CollectionConfig Config() const;
+  std::shared_ptr<const CollectionView> View() const;
+  // nullptr if there is no such name.
+  const CollectionField* FindField(const std::string& name) const;
+  FilterContext MakeFilterContext(const SlotSet* live, const Deadline& deadline) const;
+  // Of the current view.
+  std::vector<SegmentSummary> Summaries() const;
+
+  // All that follow: under writer_mutex.
+  void PublishView();
+  // A growing segment with room for a row, made when there is none.
+  GrowingSegment& GrowingWithRoom();
+  // One atomic, synced write of `next` and whatever else is in `batch`; then `next` is current.
+  Result<> CommitManifest(ManifestRecord next, WriteBatch batch = {});
+  // nullptr if it is gone.
+  const SegmentHandle* FindSegment(uint32_t segment_id) const;
+  // From now on `growing` takes no more rows; the next write starts another one.
+  void FreezeGrowing();
+};
+
+// Appends rows to growing segments of `state` and returns where each went. Served vectors are
+// made here, by the active document maps in batches. Under writer_mutex.
+struct BaseRow {
+  Slot slot = kNoSlot;
+  const std::map<FieldId, VectorData>* vectors = nullptr;  // Base vectors; at least one.
+};
+std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const BaseRow> rows);
+
+// collection_open.cpp: everything from storage and the segment files. Called once, before use.
+Result<> Recover(CollectionState& state);
+
+// rewrite.cpp: replaces segments by one new sealed segment (or by nothing when no row of them is
+// live). False if the throttle stopped it, or a source is gone. Under optimizer_mutex only.
+Result<bool> Rewrite(CollectionState& state, const std::vector<uint64_t>& sources,
+                     const std::function<bool(double cpu_seconds)>& throttle);
+
+struct Collection::State : CollectionState {
+  using CollectionState::CollectionState;
+};
+
+}  // namespace almagest

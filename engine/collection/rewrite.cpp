@@ -1,0 +1,215 @@
+// The one step that changes segments: rows of some segments become one new sealed segment. Sealing,
+// merging, vacuuming and re-embedding differ only in which segments are chosen.
+#include <algorithm>
+#include <set>
+
+#include "engine/collection/collection_state.h"
+#include "engine/collection/row_factors.h"
+#include "engine/collection/segment_builder.h"
+#include "storage/base/log.h"
+
+namespace almagest {
+namespace {
+
+constexpr uint32_t kRowsPerLock = 16'384;
+
+struct Sources {
+  std::vector<SegmentHandle> handles;  // By age.
+  std::set<uint32_t> ids;
+  SequenceNumber last_sequence = 0;
+  uint64_t new_id = 0;
+  std::map<FieldId, std::shared_ptr<const VersionSet>> versions;
+};
+
+// Empty handles if one of the segments is gone. Freezes the growing segment if it is among them.
+Sources TakeSources(CollectionState& state, const std::vector<uint64_t>& ids) {
+  const std::lock_guard lock(state.writer_mutex);
+  Sources sources;
+  for (const SegmentHandle& handle : state.segments) {
+    if (std::ranges::find(ids, handle.id()) == ids.end()) continue;
+    sources.handles.push_back(handle);
+    sources.ids.insert(static_cast<uint32_t>(handle.id()));
+  }
+  if (sources.ids.size() != ids.size()) {
+    sources.handles.clear();
+    return sources;
+  }
+  if (state.growing && sources.ids.contains(static_cast<uint32_t>(state.growing->id()))) {
+    state.FreezeGrowing();
+  }
+  sources.last_sequence = state.counters.last_sequence;
+  sources.new_id = state.manifest.next_segment_id++;
+  sources.versions = state.versions;
+  return sources;
+}
+
+// The live rows of the sources as (slot, vector_sequence), ascending. A slot is in one source
+// only: frozen segments get no rows, so a point that moves leaves all of them.
+Result<std::vector<std::pair<Slot, SequenceNumber>>> LiveRows(const CollectionState& state,
+                                                              const Sources& sources,
+                                                              StepThrottle& throttle) {
+  std::vector<std::pair<Slot, SequenceNumber>> rows;
+  for (const SegmentHandle& handle : sources.handles) {
+    const auto segment = handle.segment();
+    const auto id = static_cast<uint32_t>(segment->id());
+    const uint32_t count = segment->row_count();
+    for (uint32_t first = 0; first < count; first += kRowsPerLock) {
+      const std::shared_lock lock(state.points_mutex);
+      for (uint32_t row = first; row < std::min(count, first + kRowsPerLock); ++row) {
+        const Slot slot = segment->slot_of(row);
+        const PointEntry* entry = state.points.Get(slot);
+        if (entry == nullptr || entry->location != RowLocation{id, row}) continue;
+        rows.emplace_back(slot, entry->vector_sequence);
+      }
+    }
+    ALMAGEST_TRY_VOID(throttle.Check());
+  }
+  std::ranges::sort(rows);
+  return rows;
+}
+
+SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
+                     const std::vector<std::pair<Slot, SequenceNumber>>& rows) {
+  const CollectionConfig config = state.Config();
+  SegmentPlan plan;
+  plan.id = sources.new_id;
+  plan.path = state.directory / SegmentFileName(plan.id);
+  plan.collection = state.id;
+  for (const CollectionField& field : state.fields) {
+    if (field.is_sparse) {
+      plan.sparse.push_back(field.id);
+      continue;
+    }
+    const VersionSet& set = *sources.versions.at(field.id);
+    plan.dense.push_back({field.id, config.dense.at(field.name), set.active(),
+                          set.Find(set.active())->document});
+  }
+  for (const auto& [slot, sequence] : rows) {
+    plan.slots.push_back(slot);
+    plan.vector_sequences.push_back(sequence);
+  }
+  return plan;
+}
+
+// The factors that searches ask the sources for, and those of the active versions.
+Result<> PrepareLikeSources(const std::map<FieldId, std::shared_ptr<const VersionSet>>& versions,
+                            const Sources& sources, const Segment& segment) {
+  std::set<std::pair<FieldId, VersionId>> targets;
+  for (const auto& [field, set] : versions) targets.emplace(field, set->active());
+  for (const SegmentHandle& handle : sources.handles) {
+    for (const auto& target : handle.segment()->factor_targets()) targets.insert(target);
+  }
+  for (const auto& [field, target] : targets) {
+    ALMAGEST_TRY_VOID(PrepareRowFactors(*versions.at(field), segment, field, target));
+  }
+  return {};
+}
+
+ManifestRecord NextManifest(const CollectionState& state, const Sources& sources,
+                            const SealedSegment* built) {
+  ManifestRecord next = state.manifest;
+  size_t position = next.segments.size();
+  for (size_t i = next.segments.size(); i-- > 0;) {
+    if (!sources.ids.contains(static_cast<uint32_t>(next.segments[i].id))) continue;
+    next.segments.erase(next.segments.begin() + static_cast<ptrdiff_t>(i));
+    position = i;
+  }
+  if (built == nullptr) return next;
+  SegmentRecord record;
+  record.id = built->id();
+  record.file_name = SegmentFileName(built->id());
+  record.row_count = built->row_count();
+  record.sequence = sources.last_sequence;
+  record.versions = built->versions();
+  next.segments.insert(next.segments.begin() + static_cast<ptrdiff_t>(position), std::move(record));
+  return next;
+}
+
+// Points that are still where they were move to the new segment; the rows of those that were
+// updated or deleted meanwhile are born dead.
+void MovePoints(CollectionState& state, const Sources& sources, SealedSegment& built) {
+  const std::unique_lock lock(state.points_mutex);
+  for (uint32_t row = 0; row < built.row_count(); ++row) {
+    const Slot slot = built.slot_of(row);
+    const PointEntry* entry = state.points.Get(slot);
+    if (entry != nullptr && sources.ids.contains(entry->location.segment)) {
+      state.points.SetLocation(slot, {static_cast<uint32_t>(built.id()), row});
+    } else {
+      built.MarkDeleted(row);
+    }
+  }
+}
+
+Result<> Commit(CollectionState& state, const Sources& sources,
+                const std::shared_ptr<SealedSegment>& built) {
+  const std::lock_guard lock(state.writer_mutex);
+  // The active version may have changed since the build began; then the new segment is an
+  // outdated one like others, and is searched and re-embedded like them.
+  if (built) ALMAGEST_TRY_VOID(PrepareLikeSources(state.versions, sources, *built));
+  ALMAGEST_TRY_VOID(state.CommitManifest(NextManifest(state, sources, built.get())));
+  if (built) MovePoints(state, sources, *built);
+  std::vector<SegmentHandle> segments;
+  bool placed = built == nullptr;
+  for (const SegmentHandle& handle : state.segments) {
+    if (!sources.ids.contains(static_cast<uint32_t>(handle.id()))) {
+      segments.push_back(handle);
+    } else if (!placed) {
+      segments.push_back({nullptr, built});
+      placed = true;
+    }
+  }
+  state.segments = std::move(segments);
+  state.PublishView();
+  return {};
+}
+
+Result<> Run(CollectionState& state, const Sources& sources, StepThrottle& throttle) {
+  ALMAGEST_TRY(const auto rows, LiveRows(state, sources, throttle));
+  std::shared_ptr<SealedSegment> built;
+  std::filesystem::path path;
+  if (!rows.empty()) {
+    const SegmentPlan plan = MakePlan(state, sources, rows);
+    path = plan.path;
+    ALMAGEST_TRY_VOID(BuildSegmentFile(plan, state.store, throttle));
+    std::vector<SealedSegment::FieldSpec> specs;
+    for (const CollectionField& field : state.fields) {
+      specs.push_back({field.id, field.is_sparse, field.dimension});
+    }
+    auto opened = SealedSegment::Open(path, plan.id, specs);
+    const Result<> prepared =
+        opened ? PrepareLikeSources(sources.versions, sources, **opened) : Fail(opened.error());
+    if (!prepared || !throttle.Continue()) {
+      std::error_code error;
+      std::filesystem::remove(path, error);
+      if (!prepared) return prepared;
+      return throttle.Check();
+    }
+    built = std::move(*opened);
+  }
+  // A failed commit keeps the file: whether the manifest reached the disk is unknown, and the next
+  // start removes what is not in it.
+  ALMAGEST_TRY_VOID(Commit(state, sources, built));
+  for (const SegmentHandle& handle : sources.handles) {
+    if (!handle.sealed) continue;
+    // Views that still hold it have it mapped: the bytes stay until the last one goes.
+    std::error_code error;
+    std::filesystem::remove(state.directory / SegmentFileName(handle.id()), error);
+    if (error) LogWarning("cannot remove a replaced segment file: " + error.message());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<bool> Rewrite(CollectionState& state, const std::vector<uint64_t>& ids,
+                     const std::function<bool(double cpu_seconds)>& callback) {
+  StepThrottle throttle(callback);
+  const Sources sources = TakeSources(state, ids);
+  if (sources.handles.empty()) return false;
+  const auto done = Run(state, sources, throttle);
+  if (throttle.stopped()) return false;
+  if (!done) return Fail(done.error());
+  return true;
+}
+
+}  // namespace almagest

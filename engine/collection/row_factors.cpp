@@ -1,0 +1,74 @@
+#include "engine/collection/row_factors.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace almagest {
+namespace {
+
+constexpr uint32_t kBatchRows = 512;
+
+const float* RowOf(const Segment::DenseField& field, uint32_t row) {
+  if (field.growing_rows != nullptr) return field.growing_rows->Row(row);
+  return field.rows.Present(row) ? field.rows.Row(row) : nullptr;
+}
+
+// |scale * mapped + offset|
+float NormOf(const float* mapped, float scale, std::span<const float> offset) {
+  double sum = 0;
+  for (size_t i = 0; i < offset.size(); ++i) {
+    const double value = double{scale} * mapped[i] + offset[i];
+    sum += value * value;
+  }
+  return static_cast<float>(std::sqrt(sum));
+}
+
+}  // namespace
+
+Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, FieldId field,
+                           VersionId target) {
+  const uint32_t rows = segment.row_count();
+  const auto dense = segment.dense(field);
+  if (!dense || !versions.normalised()) return {};
+  ALMAGEST_TRY(const auto cross, versions.Cross(target, dense->version));
+  if (!cross) return {};
+  const auto known = segment.row_factors(field, target);
+  const auto known_rows = known ? static_cast<uint32_t>(known->scale.size()) : 0;
+  if (known && known_rows >= rows) return {};
+
+  auto factors = std::make_shared<RowFactors>();
+  if (known) *factors = *known;
+  factors->scale.resize(rows, 1.0f);
+  factors->offset.resize(rows, 0.0f);
+  const size_t dimension = versions.dimension();
+  ALMAGEST_TRY(const LinearMap transform,
+               LinearMap::Create(dimension,
+                                 {cross->transform().begin(), cross->transform().end()}, {}));
+  std::vector<float> gathered(kBatchRows * dimension);
+  std::vector<float> mapped(kBatchRows * dimension);
+  for (uint32_t first = known_rows; first < rows; first += kBatchRows) {
+    const uint32_t count = std::min(kBatchRows, rows - first);
+    for (uint32_t i = 0; i < count; ++i) {
+      float* place = gathered.data() + i * dimension;
+      if (const float* row = RowOf(*dense, first + i)) {
+        std::copy_n(row, dimension, place);
+      } else {
+        std::fill_n(place, dimension, 0.0f);  // Never read by a search.
+      }
+    }
+    transform.ApplyBatch({gathered.data(), count * dimension}, count,
+                         {mapped.data(), count * dimension}, false);
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t row = first + i;
+      const float stored_norm = dense->norms != nullptr ? dense->norms[row] : 1.0f;
+      const float norm = NormOf(mapped.data() + i * dimension, stored_norm, cross->offset());
+      const bool usable = norm > 0 && std::isfinite(norm) && std::isfinite(1 / norm);
+      factors->scale[row] = usable ? stored_norm / norm : 0.0f;
+      factors->offset[row] = usable ? 1.0f / norm : 0.0f;
+    }
+  }
+  segment.SetRowFactors(field, target, std::move(factors));
+  return {};
+}
+
+}  // namespace almagest

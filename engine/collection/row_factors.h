@@ -1,0 +1,22 @@
+// Computes row factors (segment.h) from served rows alone, so that preparing a version reads
+// nothing from storage.
+#pragma once
+
+#include <memory>
+
+#include "engine/collection/segment.h"
+#include "engine/collection/version_set.h"
+
+namespace almagest {
+
+// Makes sure that `segment` holds factors for searching its rows of `field` as `target`, for all
+// rows published when the call began. Does nothing when the document maps are the same, or when
+// the field is not normalised (its scores need no per-row factor). Factors that are there already
+// are extended, not computed again.
+// With n_k the stored norm of row r_k (1 where none is stored) and M, v of version_set.h:
+//   n_t = |n_k M r_k + v|,  scale = n_k / n_t,  offset = 1 / n_t  (both 0 where n_t is 0).
+// Errors: those of VersionSet::Cross. Cost: one D x D product per row, by oneDNN in batches.
+Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, FieldId field,
+                           VersionId target);
+
+}  // namespace almagest

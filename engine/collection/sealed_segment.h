@@ -1,0 +1,96 @@
+// A sealed segment: one immutable, memory-mapped section file (section_file.h) plus one bitmap of
+// dead rows in memory. segment_builder.h writes the file.
+//
+// Sections (F is a field id):
+//   info              SegmentFileInfo
+//   slots             rows u32, strictly ascending
+//   vector_sequences  rows u64: the point's vector_sequence when the row was made
+//   denseF.info       DenseFieldInfo, for every dense field that some row has
+//   denseF.rows       rows * dimension float32, served vectors; zeros where absent
+//   denseF.present    bitmap; only if some row lacks the field
+//   denseF.norms      rows float32; only if the map is not the identity and the field normalised
+//   denseF.graph.*    hnsw_graph.h; only if the field takes more than its full_scan_threshold_kb
+//   sparseF.*         sparse_index.h, for every sparse field that some row has
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "engine/collection/segment.h"
+
+namespace almagest {
+
+// Stored as they are.
+struct SegmentFileInfo {
+  uint64_t id = 0;
+  uint32_t rows = 0;
+  uint32_t reserved = 0;
+};
+struct DenseFieldInfo {
+  uint32_t version = 0;
+  uint32_t dimension = 0;
+  uint32_t has_graph = 0;
+  uint32_t reserved = 0;
+};
+
+std::string SegmentFileName(uint64_t id);  // "segment-7.alm"
+std::string DenseSection(FieldId field, std::string_view part);   // "dense0.rows"
+std::string SparseSection(FieldId field);                         // "sparse1"
+
+// Thread safety: as Segment; MarkDeleted by one writer at a time.
+class SealedSegment final : public Segment {
+ public:
+  struct FieldSpec {
+    FieldId id = 0;
+    bool is_sparse = false;
+    uint32_t dimension = 0;
+  };
+  // Maps the file and checks all of it. kNotFound, or kCorruption with the reason.
+  static Result<std::shared_ptr<SealedSegment>> Open(const std::filesystem::path& path, uint64_t id,
+                                                     std::span<const FieldSpec> fields);
+
+  // False if it was already.
+  bool MarkDeleted(uint32_t row);
+  std::span<const SequenceNumber> vector_sequences() const { return vector_sequences_; }
+  std::map<FieldId, VersionId> versions() const;
+  // Rows that have a vector of some dense field with a graph.
+  uint64_t indexed_rows() const;
+
+  bool sealed() const override { return true; }
+  uint32_t row_count() const override { return static_cast<uint32_t>(slots_.size()); }
+  Slot slot_of(uint32_t row) const override { return slots_[row]; }
+  std::span<const Slot> sorted_slots() const override { return slots_; }
+  const std::atomic<uint64_t>* deleted_words() const override { return deleted_->words(); }
+  uint32_t deleted_count() const override {
+    return deleted_count_.load(std::memory_order_relaxed);
+  }
+  std::optional<DenseField> dense(FieldId field) const override;
+  const SparseIndex* sparse(FieldId field) const override;
+  const GrowingSparseIndex* growing_sparse(FieldId) const override { return nullptr; }
+  uint64_t bytes_on_disk() const override { return file_.file_bytes(); }
+  uint64_t bytes_in_memory() const override { return deleted_->word_count() * 8; }
+
+ private:
+  struct Dense {
+    DenseField field;
+    HnswGraph graph;
+    bool has_graph = false;
+  };
+  SealedSegment(uint64_t id, SectionFile file) : Segment(id), file_(std::move(file)) {}
+  Result<> Load(std::span<const FieldSpec> fields);
+  Result<> LoadDense(const FieldSpec& spec);
+
+  SectionFile file_;
+  std::span<const Slot> slots_;
+  std::span<const SequenceNumber> vector_sequences_;
+  std::map<FieldId, Dense> dense_;
+  std::map<FieldId, SparseIndex> sparse_;
+  std::unique_ptr<AtomicBitmap> deleted_;
+  std::atomic<uint32_t> deleted_count_{0};
+};
+
+}  // namespace almagest

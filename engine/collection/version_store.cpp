@@ -1,0 +1,163 @@
+#include "engine/collection/version_store.h"
+
+#include <nlohmann/json.hpp>
+
+#include "storage/base/safetensors.h"
+#include "storage/key_layout.h"
+#include "storage/record_codec.h"
+
+namespace almagest {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kAdapterBlob[] = "adapter";
+constexpr char kFormatVersion[] = "1";
+
+std::string Metadata(const Safetensors& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  return found == file.metadata().end() ? std::string() : found->second;
+}
+
+Result<std::shared_ptr<const LinearMap>> ReadMap(const Safetensors& file, const std::string& side,
+                                                 int64_t dimension) {
+  const int64_t weight_shape[] = {dimension, dimension};
+  const int64_t bias_shape[] = {dimension};
+  ALMAGEST_TRY(const auto weight, file.Float32(side + "_weight", weight_shape));
+  ALMAGEST_TRY(const auto bias, file.Float32(side + "_bias", bias_shape));
+  ALMAGEST_TRY(LinearMap map,
+               LinearMap::Create(static_cast<size_t>(dimension), {weight.begin(), weight.end()},
+                                 {bias.begin(), bias.end()}));
+  return std::make_shared<const LinearMap>(std::move(map));
+}
+
+Result<> Parse(const Safetensors& file, uint32_t dimension, AdapterVersion* version) {
+  if (Metadata(file, "format_version") != kFormatVersion) {
+    return Fail(ErrorCode::kInvalidArgument, "the adapter's format_version is '" +
+                                                 Metadata(file, "format_version") +
+                                                 "'; it must be " + kFormatVersion);
+  }
+  if (Metadata(file, "dimension") != std::to_string(dimension)) {
+    return Fail(ErrorCode::kInvalidArgument, "the adapter's dimension is '" +
+                                                 Metadata(file, "dimension") +
+                                                 "'; the vector has " + std::to_string(dimension));
+  }
+  const std::string side = Metadata(file, "document_side");
+  if (side != "identity" && side != "linear") {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the adapter's document_side is '" + side + "'; it must be identity or linear");
+  }
+  if (version->kind.empty()) version->kind = Metadata(file, "kind");
+  ALMAGEST_TRY(version->query, ReadMap(file, "query", dimension));
+  version->document = nullptr;
+  if (side == "identity") return {};
+  ALMAGEST_TRY(version->document, ReadMap(file, "document", dimension));
+  return {};
+}
+
+std::string Body(const AdapterVersion& version, VersionStatus status) {
+  const Json json = {{"parent", version.parent},
+                     {"kind", version.kind},
+                     {"status", static_cast<int>(status)},
+                     {"created_at_ms", version.created_at_ms},
+                     {"job_id", version.job_id},
+                     {"report", version.report_json}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id,
+                                     uint32_t dimension) {
+  AdapterVersion version;
+  version.id = id;
+  try {
+    const Json json = Json::parse(record.body);
+    version.parent = json.at("parent").get<VersionId>();
+    version.kind = json.at("kind").get<std::string>();
+    version.status = static_cast<VersionStatus>(json.at("status").get<int>());
+    version.created_at_ms = json.at("created_at_ms").get<int64_t>();
+    version.job_id = json.at("job_id").get<std::string>();
+    version.report_json = json.at("report").get<std::string>();
+  } catch (const Json::exception& error) {
+    return Fail(ErrorCode::kCorruption,
+                "adapter version " + std::to_string(id) + " cannot be read: " + error.what());
+  }
+  const auto blob = record.blobs.find(kAdapterBlob);
+  if (blob == record.blobs.end()) {
+    return Fail(ErrorCode::kCorruption,
+                "adapter version " + std::to_string(id) + " has no adapter");
+  }
+  ALMAGEST_TRY_VOID(ParseAdapter(blob->second, dimension, &version));
+  return version;
+}
+
+}  // namespace
+
+Result<> ParseAdapter(const std::string& safetensors, uint32_t dimension, AdapterVersion* version) {
+  const auto file = Safetensors::Parse(safetensors);
+  if (!file) return Fail(ErrorCode::kInvalidArgument, "the adapter: " + file.error().message);
+  if (const auto parsed = Parse(*file, dimension, version); !parsed) {
+    return Fail(ErrorCode::kInvalidArgument, "the adapter: " + parsed.error().message);
+  }
+  return {};
+}
+
+void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& version,
+                const std::string& adapter_safetensors, WriteBatch* batch) {
+  VersionRecord record;
+  record.body = Body(version, version.status);
+  record.blobs[kAdapterBlob] = adapter_safetensors;
+  batch->Put(ColumnFamily::kLearning,
+             LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version.id)),
+             EncodeRecord(record));
+}
+
+Result<> PutVersionStatus(const KeyValueStore& store, CollectionId collection, FieldId field,
+                          VersionId version, VersionStatus status, WriteBatch* batch) {
+  if (version == 0) return {};
+  std::string key = LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version));
+  ALMAGEST_TRY(const auto bytes, store.Get(ColumnFamily::kLearning, key));
+  if (!bytes) {
+    return Fail(ErrorCode::kNotFound,
+                "adapter version " + std::to_string(version) + " is not stored");
+  }
+  ALMAGEST_TRY(auto record, DecodeRecord<VersionRecord>(*bytes));
+  try {
+    Json json = Json::parse(record.body);
+    json["status"] = static_cast<int>(status);
+    record.body = json.dump();
+  } catch (const Json::exception& error) {
+    return Fail(ErrorCode::kCorruption,
+                "adapter version " + std::to_string(version) + " cannot be read: " + error.what());
+  }
+  batch->Put(ColumnFamily::kLearning, std::move(key), EncodeRecord(record));
+  return {};
+}
+
+Result<std::map<FieldId, std::vector<AdapterVersion>>> LoadVersions(
+    const KeyValueStore& store, CollectionId collection,
+    const std::map<FieldId, uint32_t>& dimensions) {
+  std::map<FieldId, std::vector<AdapterVersion>> versions;
+  const KeyRange range = LearningRange(collection, LearningKind::kVersion);
+  Result<> status;
+  ALMAGEST_TRY_VOID(store.Scan(
+      ColumnFamily::kLearning, range.first, range.limit,
+      [&](std::string_view key, std::string_view value) {
+        status = [&]() -> Result<> {
+          const auto parts = ParseLearningKey(key);
+          if (!parts) return Fail(ErrorCode::kCorruption, "a version has a damaged key");
+          const auto field = static_cast<FieldId>(parts->number >> 32);
+          const auto dimension = dimensions.find(field);
+          if (dimension == dimensions.end()) return {};
+          ALMAGEST_TRY(const auto record, DecodeRecord<VersionRecord>(value));
+          ALMAGEST_TRY(versions[field].emplace_back(),
+                       DecodeVersion(record, static_cast<VersionId>(parts->number),
+                                     dimension->second));
+          return {};
+        }();
+        return status.has_value();
+      }));
+  ALMAGEST_TRY_VOID(status);
+  return versions;
+}
+
+}  // namespace almagest

@@ -1,0 +1,33 @@
+// Adapter versions as they are stored: one VersionRecord each in kLearning, with the adapter file
+// (docs/job-folder.md, "adapter.safetensors") as a blob beside the metadata.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/collection/version_set.h"
+#include "storage/key_value_store.h"
+
+namespace almagest {
+
+// Fills the maps (and the kind, where `version` has none) from an adapter file.
+//   metadata  format_version "1", kind, document_side "identity" or "linear", dimension
+//   tensors   query_weight [D, D], query_bias [D], document_weight [D, D], document_bias [D]; the
+//             document's only where its side is linear. y = W x + b, weights outputs x inputs.
+// kInvalidArgument: malformed, misshapen or not finite.
+Result<> ParseAdapter(const std::string& safetensors, uint32_t dimension, AdapterVersion* version);
+
+void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& version,
+                const std::string& adapter_safetensors, WriteBatch* batch);
+
+// Adds to `batch` the change of a stored version's status. Does nothing for the built-in version 0.
+Result<> PutVersionStatus(const KeyValueStore& store, CollectionId collection, FieldId field,
+                          VersionId version, VersionStatus status, WriteBatch* batch);
+
+// All versions of a collection, by field, ascending. `dimensions` by dense field.
+Result<std::map<FieldId, std::vector<AdapterVersion>>> LoadVersions(
+    const KeyValueStore& store, CollectionId collection,
+    const std::map<FieldId, uint32_t>& dimensions);
+
+}  // namespace almagest

@@ -1,0 +1,191 @@
+#include "engine/config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace almagest {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr uint32_t kSealRowsMax = 10'000'000;
+constexpr uint32_t kMergedRowsMax = 100'000'000;
+constexpr size_t kMetadataBytesMax = 1u << 20;
+
+template <class T>
+Result<> CheckRange(const std::string& field, T value, T lowest, T highest) {
+  if (value >= lowest && value <= highest) return {};
+  return Fail(ErrorCode::kOutOfRange, field + " is " + std::to_string(value) +
+                                          "; it must be between " + std::to_string(lowest) +
+                                          " and " + std::to_string(highest));
+}
+
+// JSON text must be UTF-8, and so must every name that is stored in it.
+bool IsUtf8(const std::string& text) {
+  try {
+    return !Json(text).dump().empty();
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+
+Result<> CheckFieldName(const std::string& kind, const std::string& name, size_t bytes_max) {
+  if (name.size() > bytes_max) {
+    return Fail(ErrorCode::kOutOfRange, kind + " has " + std::to_string(name.size()) +
+                                            " bytes; the limit is " + std::to_string(bytes_max));
+  }
+  if (!IsUtf8(name)) return Fail(ErrorCode::kOutOfRange, kind + " is not valid UTF-8");
+  return {};
+}
+
+Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
+  const std::string prefix = "vectors." + name;
+  ALMAGEST_TRY_VOID(CheckFieldName("a vector name", name, kNameBytesMax));
+  ALMAGEST_TRY_VOID(CheckRange(prefix + ".size", dense.dimension, 1u, kDimensionMax));
+  ALMAGEST_TRY_VOID(CheckRange(prefix + ".hnsw_config.m", dense.hnsw.degree, 4u, 128u));
+  return CheckRange(prefix + ".hnsw_config.ef_construct", dense.hnsw.build_beam, 4u, 4096u);
+}
+
+Json ToJson(const DenseVectorConfig& dense) {
+  return {{"dimension", dense.dimension},
+          {"distance", std::string(DistanceName(dense.distance))},
+          {"hnsw",
+           {{"degree", dense.hnsw.degree},
+            {"build_beam", dense.hnsw.build_beam},
+            {"full_scan_threshold_kb", dense.hnsw.full_scan_threshold_kb}}}};
+}
+
+// Throws Json::exception on a missing or mistyped key; ConfigFromJson catches.
+Result<DenseVectorConfig> DenseFromJson(const Json& json) {
+  DenseVectorConfig dense;
+  dense.dimension = json.at("dimension").get<uint32_t>();
+  const auto distance = ParseDistance(json.at("distance").get<std::string>());
+  if (!distance) return Fail(ErrorCode::kCorruption, "the stored configuration has no distance");
+  dense.distance = *distance;
+  const Json& hnsw = json.at("hnsw");
+  dense.hnsw.degree = hnsw.at("degree").get<uint32_t>();
+  dense.hnsw.build_beam = hnsw.at("build_beam").get<uint32_t>();
+  dense.hnsw.full_scan_threshold_kb = hnsw.at("full_scan_threshold_kb").get<uint64_t>();
+  return dense;
+}
+
+Result<CollectionConfig> Parse(const Json& json) {
+  CollectionConfig config;
+  for (const auto& [name, dense] : json.at("dense").items()) {
+    ALMAGEST_TRY(config.dense[name], DenseFromJson(dense));
+  }
+  for (const auto& [name, sparse] : json.at("sparse").items()) {
+    config.sparse[name].idf = sparse.at("idf").get<bool>();
+  }
+  const Json& optimizer = json.at("optimizer");
+  config.optimizer.seal_rows = optimizer.at("seal_rows").get<uint32_t>();
+  config.optimizer.segments_max = optimizer.at("segments_max").get<uint32_t>();
+  config.optimizer.merged_rows_max = optimizer.at("merged_rows_max").get<uint32_t>();
+  config.optimizer.deleted_fraction_max = optimizer.at("deleted_fraction_max").get<double>();
+  config.durability = json.at("durability").get<std::string>() == "process" ? Durability::kProcess
+                                                                            : Durability::kSync;
+  for (const auto& [key, type_name] : json.at("payload_indexes").items()) {
+    const auto type = ParsePayloadIndexType(type_name.get<std::string>());
+    if (!type) {
+      return Fail(ErrorCode::kCorruption,
+                  "the stored configuration has an unknown type for payload index '" + key + "'");
+    }
+    config.payload_indexes[key] = *type;
+  }
+  config.metadata_json = json.at("metadata").get<std::string>();
+  return config;
+}
+
+}  // namespace
+
+Result<> ValidateConfig(const CollectionConfig& config) {
+  const size_t fields = config.dense.size() + config.sparse.size();
+  ALMAGEST_TRY_VOID(CheckRange("the number of vectors", fields, size_t{0}, kVectorFieldsMax));
+  for (const auto& [name, dense] : config.dense) ALMAGEST_TRY_VOID(CheckDense(name, dense));
+  for (const auto& [name, sparse] : config.sparse) {
+    ALMAGEST_TRY_VOID(CheckFieldName("a sparse vector name", name, kNameBytesMax));
+    if (config.dense.contains(name)) {
+      return Fail(ErrorCode::kOutOfRange,
+                  "vector '" + name + "' is dense and sparse; a name is one of the two");
+    }
+  }
+  const OptimizerConfig& optimizer = config.optimizer;
+  ALMAGEST_TRY_VOID(CheckRange("almagest.seal_rows", optimizer.seal_rows, 1u, kSealRowsMax));
+  ALMAGEST_TRY_VOID(CheckRange("optimizers_config.default_segment_number", optimizer.segments_max,
+                               1u, 64u));
+  ALMAGEST_TRY_VOID(CheckRange("optimizers_config.max_segment_size", optimizer.merged_rows_max, 1u,
+                               kMergedRowsMax));
+  if (!std::isfinite(optimizer.deleted_fraction_max)) {
+    return Fail(ErrorCode::kOutOfRange, "optimizers_config.deleted_threshold is not a number");
+  }
+  ALMAGEST_TRY_VOID(CheckRange("optimizers_config.deleted_threshold",
+                               optimizer.deleted_fraction_max, 0.0, 1.0));
+  for (const auto& [key, type] : config.payload_indexes) {
+    if (key.empty()) return Fail(ErrorCode::kOutOfRange, "a payload index has an empty key");
+    ALMAGEST_TRY_VOID(CheckFieldName("a payload index key", key, 1024));
+  }
+  return CheckRange("the size of metadata in bytes", config.metadata_json.size(), size_t{0},
+                    kMetadataBytesMax);
+}
+
+Result<> ValidateCollectionName(std::string_view name) {
+  if (name.empty() || name.size() > kNameBytesMax) {
+    return Fail(ErrorCode::kOutOfRange, "the collection name has " + std::to_string(name.size()) +
+                                            " bytes; it must have between 1 and " +
+                                            std::to_string(kNameBytesMax));
+  }
+  if (name == "." || name == "..") {
+    return Fail(ErrorCode::kOutOfRange,
+                "the collection name must not be '" + std::string(name) + "'");
+  }
+  for (const char character : name) {
+    const auto byte = static_cast<unsigned char>(character);
+    if (byte < 0x20 || byte == 0x7f) {
+      return Fail(ErrorCode::kOutOfRange, "the collection name contains a control character");
+    }
+    if (std::string_view("/\\:*?\"<>|").find(character) != std::string_view::npos) {
+      return Fail(ErrorCode::kOutOfRange,
+                  std::string("the collection name must not contain '") + character + "'");
+    }
+  }
+  if (!IsUtf8(std::string(name))) {
+    return Fail(ErrorCode::kOutOfRange, "the collection name is not valid UTF-8");
+  }
+  return {};
+}
+
+std::string ConfigToJson(const CollectionConfig& config) {
+  Json dense = Json::object();
+  for (const auto& [name, field] : config.dense) dense[name] = ToJson(field);
+  Json sparse = Json::object();
+  for (const auto& [name, field] : config.sparse) sparse[name] = {{"idf", field.idf}};
+  Json indexes = Json::object();
+  for (const auto& [key, type] : config.payload_indexes) {
+    indexes[key] = std::string(PayloadIndexTypeName(type));
+  }
+  const Json json = {
+      {"dense", std::move(dense)},
+      {"sparse", std::move(sparse)},
+      {"optimizer",
+       {{"seal_rows", config.optimizer.seal_rows},
+        {"segments_max", config.optimizer.segments_max},
+        {"merged_rows_max", config.optimizer.merged_rows_max},
+        {"deleted_fraction_max", config.optimizer.deleted_fraction_max}}},
+      {"durability", config.durability == Durability::kSync ? "sync" : "process"},
+      {"payload_indexes", std::move(indexes)},
+      {"metadata", config.metadata_json}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<CollectionConfig> ConfigFromJson(std::string_view text) {
+  try {
+    return Parse(Json::parse(text));
+  } catch (const Json::exception& error) {
+    return Fail(ErrorCode::kCorruption,
+                std::string("the stored configuration cannot be read: ") + error.what());
+  }
+}
+
+}  // namespace almagest
