@@ -1,10 +1,12 @@
 #include "engine/learning/judgement_builder.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <limits>
 #include <map>
 #include <tuple>
-#include <xxhash.h>
 
 #include "storage/base/check.h"
 #include "storage/base/checksum.h"

@@ -1,0 +1,85 @@
+#include "engine/learning/query_log.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace almagest {
+namespace {
+
+LoggedQuery Query(float value) {
+  LoggedQuery query;
+  query.vector_name = "text";
+  query.base_vector = {value};
+  return query;
+}
+
+TEST(QueryLog, FindsWhatItRemembers) {
+  QueryLog log(10);
+  const std::string id = log.Remember(7, Query(3));
+  ASSERT_EQ(id.size(), 32u);
+  EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
+  const auto found = log.Find(7, id);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->base_vector, DenseVector{3});
+  EXPECT_EQ(found->vector_name, "text");
+}
+
+TEST(QueryLog, ForgetsTheOldest) {
+  QueryLog log(3);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(log.Remember(1, Query(static_cast<float>(i))));
+  EXPECT_EQ(log.size(), 3u);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(log.Find(1, ids[static_cast<size_t>(i)]) != nullptr, i >= 2);
+}
+
+TEST(QueryLog, RefusesForeignAndMalformedIds) {
+  QueryLog log(3);
+  std::string id = log.Remember(1, Query(1));
+  EXPECT_EQ(log.Find(2, id), nullptr);
+  EXPECT_EQ(log.Find(1, ""), nullptr);
+  EXPECT_EQ(log.Find(1, id + "0"), nullptr);
+  EXPECT_EQ(log.Find(1, std::string(32, 'g')), nullptr);
+  id[5] = id[5] == '0' ? '1' : '0';
+  EXPECT_EQ(log.Find(1, id), nullptr);
+}
+
+TEST(QueryLog, ForgetsACollection) {
+  QueryLog log(10);
+  const std::string kept = log.Remember(1, Query(1));
+  const std::string dropped = log.Remember(2, Query(2));
+  log.ForgetCollection(2);
+  EXPECT_NE(log.Find(1, kept), nullptr);
+  EXPECT_EQ(log.Find(2, dropped), nullptr);
+  EXPECT_EQ(log.size(), 1u);
+}
+
+TEST(QueryLog, ServesThreadsAtOnce) {
+  QueryLog log(1'000);
+  std::vector<std::vector<std::string>> ids(4);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < ids.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) {
+        ids[t].push_back(log.Remember(1, Query(static_cast<float>(t))));
+        EXPECT_NE(log.Find(1, ids[t].back()), nullptr);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  std::set<std::string> distinct;
+  for (size_t t = 0; t < ids.size(); ++t) {
+    for (const std::string& id : ids[t]) {
+      distinct.insert(id);
+      const auto found = log.Find(1, id);
+      ASSERT_NE(found, nullptr);
+      EXPECT_EQ(found->base_vector[0], static_cast<float>(t));
+    }
+  }
+  EXPECT_EQ(distinct.size(), 800u);
+}
+
+}  // namespace
+}  // namespace almagest
