@@ -14,6 +14,8 @@ namespace {
 // Small sets have short epochs; mining again sooner than this would learn nothing new.
 constexpr int64_t kMiningInterval = 50;
 
+constexpr double kAverageDecay = 0.97;  // About the last 33 steps.
+
 // Seeded normal values that do not depend on LibTorch's generator (Box & Muller 1958).
 std::vector<float> NormalValues(size_t count, double deviation, uint64_t seed) {
   std::vector<float> values(count);
@@ -27,52 +29,66 @@ std::vector<float> NormalValues(size_t count, double deviation, uint64_t seed) {
   return values;
 }
 
-// The learned part: P, or B and A.
+// The learned part: P, or B and A, and a shift of the queries. What is validated and kept is the
+// moving average of the parameters over the last steps, which is smoother than any single step
+// (Polyak & Juditsky 1992).
 class Residual {
  public:
   Residual(const Candidate& candidate, const TrainingOptions& options, int64_t d, uint64_t seed,
            const torch::Device& device)
       : low_rank_(candidate.low_rank) {
+    const auto zeros = [&](torch::IntArrayRef shape) {
+      return torch::zeros(shape, torch::dtype(torch::kFloat32).device(device));
+    };
     if (low_rank_) {
       const int64_t rank = options.rank;
       const auto values = NormalValues(static_cast<size_t>(rank * d),
                                        1.0 / std::sqrt(static_cast<double>(d)), seed);
-      parameters_ = {ToTensor(values, {rank, d}, device),
-                     torch::zeros({d, rank}, torch::dtype(torch::kFloat32).device(device))};
+      parameters_ = {zeros({d}), ToTensor(values, {rank, d}, device), zeros({d, rank})};
     } else {
-      parameters_ = {torch::zeros({d, d}, torch::dtype(torch::kFloat32).device(device))};
+      parameters_ = {zeros({d}), zeros({d, d})};
     }
+    average_ = Copy(parameters_);
     for (torch::Tensor& parameter : parameters_) parameter.set_requires_grad(true);
   }
 
-  torch::Tensor Queries(const torch::Tensor& rows, Distance distance) const {
-    const torch::Tensor change = low_rank_ ? rows.mm(parameters_[0].t()).mm(parameters_[1].t())
-                                           : rows.mm(parameters_[0].t());
-    return Normalised(rows + change, distance);
+  // By the present parameters, for the loss; `averaged` true: by their average.
+  torch::Tensor Queries(const torch::Tensor& rows, Distance distance, bool averaged) const {
+    const auto& p = averaged ? average_ : parameters_;
+    const torch::Tensor change = low_rank_ ? rows.mm(p[1].t()).mm(p[2].t()) : rows.mm(p[1].t());
+    return Normalised(rows + change + p[0], distance);
   }
-  torch::Tensor Documents(const torch::Tensor& rows, Distance distance) const {
-    return low_rank_ ? rows : Normalised(rows + rows.mm(parameters_[0].t()), distance);
+  torch::Tensor Documents(const torch::Tensor& rows, Distance distance, bool averaged) const {
+    const auto& p = averaged ? average_ : parameters_;
+    return low_rank_ ? rows : Normalised(rows + rows.mm(p[1].t()), distance);
   }
-  // I + P as a matrix, double precision on the CPU.
-  torch::Tensor Matrix() const {
-    const torch::Tensor product = low_rank_ ? parameters_[1].mm(parameters_[0]) : parameters_[0];
-    return torch::eye(product.size(0), torch::kFloat64) +
-           product.detach().to(torch::kCPU, torch::kFloat64);
-  }
-  const std::vector<torch::Tensor>& parameters() const { return parameters_; }
-  std::vector<torch::Tensor> Copy() const {
-    std::vector<torch::Tensor> copies;
-    for (const torch::Tensor& parameter : parameters_) copies.push_back(parameter.detach().clone());
-    return copies;
-  }
-  void Restore(const std::vector<torch::Tensor>& copies) {
+  void UpdateAverage(int64_t step) {
     const torch::NoGradGuard no_grad;
-    for (size_t i = 0; i < copies.size(); ++i) parameters_[i].copy_(copies[i]);
+    const double keep = std::min(kAverageDecay, static_cast<double>(step) / (10.0 + step));
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      average_[i].mul_(keep).add_(parameters_[i].detach(), 1 - keep);
+    }
   }
+  // Of the average: I + P and the shift, double precision on the CPU.
+  torch::Tensor Matrix() const {
+    const torch::Tensor product = low_rank_ ? average_[2].mm(average_[1]) : average_[1];
+    return torch::eye(product.size(0), torch::kFloat64) + product.to(torch::kCPU, torch::kFloat64);
+  }
+  torch::Tensor Shift() const { return average_[0].to(torch::kCPU, torch::kFloat64); }
+  const std::vector<torch::Tensor>& parameters() const { return parameters_; }
+  std::vector<torch::Tensor> CopyAverage() const { return Copy(average_); }
+  void RestoreAverage(const std::vector<torch::Tensor>& copies) { average_ = Copy(copies); }
 
  private:
+  static std::vector<torch::Tensor> Copy(const std::vector<torch::Tensor>& tensors) {
+    std::vector<torch::Tensor> copies;
+    for (const torch::Tensor& tensor : tensors) copies.push_back(tensor.detach().clone());
+    return copies;
+  }
+
   bool low_rank_;
-  std::vector<torch::Tensor> parameters_;
+  std::vector<torch::Tensor> parameters_;  // Shift [D], then P [D, D] or A [rank, D], B [D, rank].
+  std::vector<torch::Tensor> average_;
 };
 
 class Run {
@@ -97,13 +113,21 @@ class Run {
     const auto gather = [&](const auto& entries, size_t count) {
       std::vector<int32_t> rows;
       for (size_t i = 0; i < count; ++i) rows.push_back(entries[i].query);
+      // Not scaled to length 1 one by one: the learned shift could not be folded into one affine
+      // map then.
       return MapRows(space.tensors().queries.index_select(0, ToIndex(rows, device_)),
-                     candidate.start.query_weight, candidate.start.query_bias, distance_);
+                     candidate.start.query_weight, candidate.start.query_bias, Distance::kDot);
     };
     queries_ = gather(data.train, data.train.size());
+    if (distance_ == Distance::kCosine) {
+      mean_query_length_ = std::max(queries_.norm(2, 1).mean().item<double>(), 1e-12);
+      queries_ = queries_ / mean_query_length_;
+    }
     validation_count_ =
         std::min(data.validation.size(), static_cast<size_t>(options.validation_queries_max));
-    if (validation_count_ > 0) validation_queries_ = gather(data.validation, validation_count_);
+    if (validation_count_ > 0) {
+      validation_queries_ = gather(data.validation, validation_count_) / mean_query_length_;
+    }
     temperature_ = options.temperature;
     if (distance_ == Distance::kDot) {
       temperature_ *=
@@ -113,11 +137,12 @@ class Run {
 
   bool validates() const { return validation_count_ > 0; }
   Residual& residual() { return residual_; }
+  double mean_query_length() const { return mean_query_length_; }
 
   double Validate() {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor top = TopRows(residual_.Queries(validation_queries_, distance_),
-                                      residual_.Documents(documents_, distance_), 10, {});
+    const torch::Tensor top = TopRows(residual_.Queries(validation_queries_, distance_, true),
+                                      residual_.Documents(documents_, distance_, true), 10, {});
     const int64_t* data = top.data_ptr<int64_t>();
     double sum = 0;
     for (size_t i = 0; i < validation_count_; ++i) {
@@ -132,7 +157,7 @@ class Run {
   // that break the rule for the best-scored positive are masked before the top is taken.
   std::vector<MinedQuery> Mine(const Tick& tick) {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor documents = residual_.Documents(documents_, distance_);
+    const torch::Tensor documents = residual_.Documents(documents_, distance_, true);
     const torch::Tensor columns = documents.t();
     const int64_t corpus = documents.size(0);
     const int64_t depth = std::min(options_.mining_depth, corpus);
@@ -142,7 +167,7 @@ class Run {
     for (int64_t first = 0; first < count; first += block) {
       const int64_t rows = std::min(block, count - first);
       torch::Tensor scores =
-          residual_.Queries(queries_.narrow(0, first, rows), distance_).mm(columns);
+          residual_.Queries(queries_.narrow(0, first, rows), distance_, true).mm(columns);
       size_t widest = 0;
       for (int64_t i = 0; i < rows; ++i) {
         widest = std::max(widest, data_.train[static_cast<size_t>(first + i)].positives.size());
@@ -196,10 +221,10 @@ class Run {
       excluded = excluded.logical_or(
           copies.logical_and(Mask(batch.confirmed, rows, columns).logical_not()));
     }
-    return InfoNce(
-        residual_.Queries(queries_.index_select(0, ToIndex(batch.queries, device_)), distance_),
-        residual_.Documents(documents_.index_select(0, column_index), distance_), excluded,
-        ToTensor(batch.weights, {rows}, device_), temperature_);
+    return InfoNce(residual_.Queries(queries_.index_select(0, ToIndex(batch.queries, device_)),
+                                     distance_, false),
+                   residual_.Documents(documents_.index_select(0, column_index), distance_, false),
+                   excluded, ToTensor(batch.weights, {rows}, device_), temperature_);
   }
 
  private:
@@ -218,10 +243,12 @@ class Run {
   torch::Tensor queries_;
   torch::Tensor validation_queries_;
   size_t validation_count_ = 0;
+  double mean_query_length_ = 1;  // What the mapped queries were divided by.
   double temperature_ = 1;
 };
 
-LinearAdapter Fold(const Candidate& candidate, const Residual& residual) {
+// The start and the learned part as one affine map on each side.
+LinearAdapter Fold(const Candidate& candidate, const Residual& residual, double query_length) {
   LinearAdapter adapter = candidate.start;
   const int64_t d = adapter.dimension;
   const torch::Tensor learned = residual.Matrix();
@@ -232,6 +259,8 @@ LinearAdapter Fold(const Candidate& candidate, const Residual& residual) {
     *bias = ToVector(learned.mv(vector));
   };
   fold(&adapter.query_weight, &adapter.query_bias);
+  const std::vector<float> shift = ToVector(residual.Shift() * query_length);
+  for (size_t i = 0; i < shift.size(); ++i) adapter.query_bias[i] += shift[i];
   if (candidate.low_rank) {
     adapter.kind = "query_low_rank";
   } else {
@@ -258,7 +287,7 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
                                                     : options.learning_rate)
           .weight_decay(options.weight_decay));
   TrainedCandidate result;
-  std::vector<torch::Tensor> best = run.residual().Copy();
+  std::vector<torch::Tensor> best = run.residual().CopyAverage();
   double latest_validation = 0;
   if (run.validates()) {
     latest_validation = result.validation_ndcg_at_10 = run.Validate();
@@ -292,6 +321,7 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
     }
     loss.backward();
     optimizer.step();
+    run.residual().UpdateAverage(step);
     loss_sum += value;
     ++loss_count;
     const bool last = step == candidate.steps || progress->ElapsedSeconds() > deadline_seconds;
@@ -303,7 +333,7 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
       if (!run.validates() || latest_validation > result.validation_ndcg_at_10) {
         result.validation_ndcg_at_10 = latest_validation;
         result.best_step = step;
-        best = run.residual().Copy();
+        best = run.residual().CopyAverage();
         without_gain = 0;
       } else {
         ++without_gain;
@@ -315,8 +345,8 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
                                                candidate.candidates_left * candidate.steps)});
     if (last || without_gain >= options.patience) break;
   }
-  run.residual().Restore(best);
-  result.adapter = Fold(candidate, run.residual());
+  run.residual().RestoreAverage(best);
+  result.adapter = Fold(candidate, run.residual(), run.mean_query_length());
   return result;
 }
 

@@ -12,7 +12,7 @@ namespace almagest::training {
 namespace {
 
 constexpr double kDefaultPower = 0.375;
-constexpr double kPowers[] = {0.25, 0.375, 0.5, 0.75};
+constexpr double kPowers[] = {0.375, 0.5, 0.75};
 constexpr int64_t kPowerScores = 35'000'000;  // Query-document scores a tried power may cost.
 
 // All judged documents and, up to the limit, a seeded sample of the others, ascending.
@@ -65,7 +65,7 @@ class Selector {
   Result<Selection> Select() {
     Selection selection;
     progress_->Phase("whitening");
-    ALMAGEST_TRY(const WhiteningBasis basis, WhiteningBasis::Fit(space_));
+    ALMAGEST_TRY(const WhiteningBasis basis, WhiteningBasis::Fit(space_, KnownRows()));
     selection.whitening_power = ChoosePower(basis);
     selection.whitened = basis.Map(selection.whitening_power);
     const LinearAdapter identity = LinearAdapter::Identity(space_.dimension());
@@ -124,6 +124,12 @@ class Selector {
   }
 
  private:
+  std::vector<int32_t> KnownRows() const {
+    std::vector<int32_t> rows;
+    for (const JudgedQuery& query : known_) rows.push_back(query.query);
+    return rows;
+  }
+
   double ChoosePower(const WhiteningBasis& basis) {
     if (config_.options.whitening_power >= 0) return config_.options.whitening_power;
     const auto limit =

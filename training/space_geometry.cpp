@@ -11,7 +11,9 @@ namespace {
 constexpr int64_t kWhiteningSample = 100'000;
 constexpr int64_t kRankSample = 10'000;
 constexpr int64_t kUniformitySample = 1'000;
-constexpr double kEigenvalueFloor = 1e-3;
+constexpr double kEigenvalueFloor = 0.05;
+// A mean of queries counts as much as that of the documents from this many on.
+constexpr double kQueryMeanPrior = 32;
 
 // Every n-th row: the same rows for the same sizes, spread over the whole collection.
 torch::Tensor SampleRows(const torch::Tensor& rows, int64_t count_max) {
@@ -58,7 +60,8 @@ bool AllFinite(std::span<const float> values) {
 
 }  // namespace
 
-Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space) {
+Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space,
+                                           std::span<const int32_t> query_rows) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor rows = SampleRows(space.tensors().documents, kWhiteningSample);
   const torch::Tensor mean = rows.mean(0);
@@ -68,10 +71,18 @@ Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space) {
   const auto decomposition = at::linalg_eigh(covariance);
   WhiteningBasis basis;
   basis.dimension_ = space.dimension();
-  basis.mean_ = ToDoubles(mean);
+  basis.document_mean_ = ToDoubles(mean);
+  basis.query_mean_ = basis.document_mean_;
+  if (!query_rows.empty()) {
+    const auto& tensors = space.tensors();
+    const torch::Tensor queries =
+        tensors.queries.index_select(0, ToIndex(query_rows, tensors.device)).mean(0);
+    const auto count = static_cast<double>(query_rows.size());
+    basis.query_mean_ =
+        ToDoubles((queries * count + mean * kQueryMeanPrior) / (count + kQueryMeanPrior));
+  }
   basis.eigenvalues_ = ToDoubles(std::get<0>(decomposition));
   basis.axes_ = ToDoubles(std::get<1>(decomposition));
-  basis.mean_length_ = centred.norm(2, 1).mean().item<double>();
   double total = 0;
   for (const double value : basis.eigenvalues_) total += value;
   if (!(total > 1e-12)) {
@@ -103,9 +114,9 @@ LinearAdapter WhiteningBasis::Map(double power) const {
   adapter.kind = "whitening";
   adapter.maps_documents = true;
   adapter.document_weight = ToVector(weight);
-  adapter.document_bias = ToVector(-weight.mv(Float64(mean_, {d})));
+  adapter.document_bias = ToVector(-weight.mv(Float64(document_mean_, {d})));
   adapter.query_weight = adapter.document_weight;
-  adapter.query_bias = adapter.document_bias;
+  adapter.query_bias = ToVector(-weight.mv(Float64(query_mean_, {d})));
   return adapter;
 }
 
