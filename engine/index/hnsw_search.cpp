@@ -10,8 +10,9 @@ namespace almagest {
 namespace {
 
 constexpr uint64_t kExpansionsBetweenCancelChecks = 128;
-// Two hops pay once one row in this many counts. Measured at one in two: three times the time for
-// recall that a wider beam gives sooner.
+// Two hops pay once fewer than one row in this many counts. glove-100, 50,000 rows, one in ten
+// counts: recall@10 .996 at beam 32 with them, .992 at beam 128 without, in the same time. One in
+// two counts: they take three times as long for recall that a wider beam gives sooner.
 constexpr uint64_t kTwoHopsBelowOneIn = 4;
 
 bool ComesAfter(const ScoredRow& a, const ScoredRow& b) { return ComesBefore(b, a); }

