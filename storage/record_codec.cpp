@@ -45,12 +45,12 @@ class RecordReader : public cereal::InputArchive<RecordReader, cereal::AllowEmpt
 };
 
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_SAVE_FUNCTION_NAME(RecordWriter& archive, const T& value) {
   archive.Append(&value, sizeof value);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(RecordReader& archive, T& value) {
   archive.Take(&value, sizeof value);
 }
@@ -75,7 +75,7 @@ void CEREAL_LOAD_FUNCTION_NAME(RecordReader& archive, cereal::SizeTag<T>& size) 
   size.size = value;
 }
 template <class Archive, class T>
-  requires std::same_as<Archive, RecordWriter> || std::same_as<Archive, RecordReader>
+requires std::same_as<Archive, RecordWriter> || std::same_as<Archive, RecordReader>
 void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive, cereal::NameValuePair<T>& pair) {
   archive(pair.value);
 }
@@ -125,25 +125,33 @@ constexpr size_t kVectorHeaderBytes = 8;
 
 // Part of the format: never renumber.
 enum RecordType : uint8_t {
-  kPointType = 1, kManifestType, kCatalogType, kSequenceType, kAliasType, kCounterType,
-  kFeedbackType, kVersionType, kJobType, kDenseType, kSparseType,
+  kPointType = 1,
+  kManifestType,
+  kCatalogType,
+  kSequenceType,
+  kAliasType,
+  kCounterType,
+  kFeedbackType,
+  kVersionType,
+  kJobType,
+  kDenseType,
+  kSparseType,
 };
-constexpr const char* kTypeNames[] = {"",         "point", "manifest", "catalog",      "sequence",
-                                      "alias",    "counter", "feedback", "version",    "job",
-                                      "dense vector", "sparse vector"};
+constexpr const char* kTypeNames[] = {"",         "point", "manifest",     "catalog",
+                                      "sequence", "alias", "counter",      "feedback",
+                                      "version",  "job",   "dense vector", "sparse vector"};
 
 template <class Record>
 struct Form {
-  static constexpr RecordType type =
-      std::same_as<Record, PointRecord>      ? kPointType
-      : std::same_as<Record, ManifestRecord> ? kManifestType
-      : std::same_as<Record, CatalogRecord>  ? kCatalogType
-      : std::same_as<Record, SequenceRecord> ? kSequenceType
-      : std::same_as<Record, AliasRecord>    ? kAliasType
-      : std::same_as<Record, CounterRecord>  ? kCounterType
-      : std::same_as<Record, FeedbackRecord> ? kFeedbackType
-      : std::same_as<Record, VersionRecord>  ? kVersionType
-                                             : kJobType;
+  static constexpr RecordType type = std::same_as<Record, PointRecord>      ? kPointType
+                                     : std::same_as<Record, ManifestRecord> ? kManifestType
+                                     : std::same_as<Record, CatalogRecord>  ? kCatalogType
+                                     : std::same_as<Record, SequenceRecord> ? kSequenceType
+                                     : std::same_as<Record, AliasRecord>    ? kAliasType
+                                     : std::same_as<Record, CounterRecord>  ? kCounterType
+                                     : std::same_as<Record, FeedbackRecord> ? kFeedbackType
+                                     : std::same_as<Record, VersionRecord>  ? kVersionType
+                                                                            : kJobType;
   // What cereal sees: the opaque records share one form.
   using Fields = std::conditional_t<std::derived_from<Record, OpaqueRecord>, OpaqueRecord, Record>;
 };

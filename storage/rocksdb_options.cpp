@@ -40,13 +40,20 @@ class WarningLogger : public rocksdb::Logger {
 
 const char* ColumnFamilyName(ColumnFamily family) {
   switch (family) {
-    case ColumnFamily::kMeta: return "meta";
-    case ColumnFamily::kPoints: return "points";
-    case ColumnFamily::kVectors: return "vectors";
-    case ColumnFamily::kSparse: return "sparse";
-    case ColumnFamily::kPayload: return "payload";
-    case ColumnFamily::kFeedback: return "feedback";
-    case ColumnFamily::kLearning: return "learning";
+    case ColumnFamily::kMeta:
+      return "meta";
+    case ColumnFamily::kPoints:
+      return "points";
+    case ColumnFamily::kVectors:
+      return "vectors";
+    case ColumnFamily::kSparse:
+      return "sparse";
+    case ColumnFamily::kPayload:
+      return "payload";
+    case ColumnFamily::kFeedback:
+      return "feedback";
+    case ColumnFamily::kLearning:
+      return "learning";
   }
   return "";
 }

@@ -111,8 +111,7 @@ class RocksDbStore : public KeyValueStore {
                                          const StoreSnapshot* snapshot) const override {
     return Guarded("read", [&]() -> Result<std::optional<std::string>> {
       std::string value;
-      const auto status =
-          db().Get(ReadOptionsOf(snapshot), Family(family), AsSlice(key), &value);
+      const auto status = db().Get(ReadOptionsOf(snapshot), Family(family), AsSlice(key), &value);
       if (status.IsNotFound()) return std::optional<std::string>();
       if (!status.ok()) return FailStatus(status, "read");
       return std::optional<std::string>(std::move(value));
@@ -213,8 +212,8 @@ class RocksDbStore : public KeyValueStore {
 
   uint64_t MemoryBytes() const override {
     uint64_t total = cache_->GetUsage();
-    for (const char* name : {"rocksdb.cur-size-all-mem-tables",
-                             "rocksdb.estimate-table-readers-mem"}) {
+    for (const char* name :
+         {"rocksdb.cur-size-all-mem-tables", "rocksdb.estimate-table-readers-mem"}) {
       uint64_t bytes = 0;
       if (open_->db->GetAggregatedIntProperty(name, &bytes)) total += bytes;
     }
@@ -243,8 +242,8 @@ class RocksDbStore : public KeyValueStore {
       if (failure_.empty()) failure_ = status.ToString();
     }
     open_->read_only = true;
-    LogError(std::string("storage: ") + action + " failed, read-only from now on: " +
-             status.ToString());
+    LogError(std::string("storage: ") + action +
+             " failed, read-only from now on: " + status.ToString());
     return FailStatus(status, action);
   }
 
@@ -270,8 +269,8 @@ Result<> CheckFolderFormat(const std::filesystem::path& directory) {
   if (!text && text.error().code != ErrorCode::kNotFound) return Fail(text.error());
   if (!text) {
     if (std::filesystem::exists(directory / "rocksdb" / "CURRENT")) {
-      return Fail(ErrorCode::kCorruption, "the data folder " + directory.string() +
-                                              " has records but no VERSION file");
+      return Fail(ErrorCode::kCorruption,
+                  "the data folder " + directory.string() + " has records but no VERSION file");
     }
     return WriteFileAtomically(path, std::to_string(kFolderFormat) + "\n");
   }
@@ -298,13 +297,13 @@ Result<std::unique_ptr<KeyValueStore>> OpenRocksDbStore(const std::filesystem::p
     std::error_code error;
     std::filesystem::create_directories(directory / "rocksdb", error);
     if (error) {
-      return Fail(ErrorCode::kFailedPrecondition, "cannot create the data folder " +
-                                                      directory.string() + ": " + error.message());
+      return Fail(ErrorCode::kFailedPrecondition,
+                  "cannot create the data folder " + directory.string() + ": " + error.message());
     }
     auto lock = FileLock::Acquire(directory / "LOCK");
     if (!lock && lock.error().code == ErrorCode::kFailedPrecondition) {
-      return Fail(ErrorCode::kFailedPrecondition, "the data folder " + directory.string() +
-                                                      " is in use by another server");
+      return Fail(ErrorCode::kFailedPrecondition,
+                  "the data folder " + directory.string() + " is in use by another server");
     }
     if (!lock) return Fail(std::move(lock).error());
     ALMAGEST_TRY_VOID(CheckFolderFormat(directory));

@@ -73,8 +73,8 @@ Result<std::vector<CompiledCondition>> CompileAll(std::span<const Condition> con
 
 Result<CompiledFilter> CompileFilter(const Filter& filter, size_t depth) {
   if (depth >= kFilterDepthMax) {
-    return Fail(ErrorCode::kInvalidArgument, "the filter is nested deeper than " +
-                                                 std::to_string(kFilterDepthMax) + " levels");
+    return Fail(ErrorCode::kInvalidArgument,
+                "the filter is nested deeper than " + std::to_string(kFilterDepthMax) + " levels");
   }
   CompiledFilter compiled;
   ALMAGEST_TRY(compiled.must, CompileAll(filter.must, depth));

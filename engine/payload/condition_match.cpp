@@ -106,9 +106,8 @@ bool TestField(const CompiledCondition& condition, const FieldCondition& field,
     return found ? fits : InRange(*count, 0);
   }
   return AnyAt(payload, condition.path, [&](const JsonElement& value) {
-    return !VisitElements(value, [&](const JsonElement& element) {
-      return !TestElement(condition, field, element);
-    });
+    return !VisitElements(
+        value, [&](const JsonElement& element) { return !TestElement(condition, field, element); });
   });
 }
 
@@ -125,8 +124,7 @@ bool IsNullAt(const CompiledCondition& condition, const JsonElement& payload) {
   });
 }
 
-bool Test(const CompiledCondition& condition, const JsonElement& payload,
-          const PointFacts& facts) {
+bool Test(const CompiledCondition& condition, const JsonElement& payload, const PointFacts& facts) {
   if (const auto* field = std::get_if<FieldCondition>(condition.source)) {
     return TestField(condition, *field, payload);
   }

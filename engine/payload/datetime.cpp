@@ -38,8 +38,7 @@ int64_t DaysSinceEpoch(int year, int month, int day) {
   const int64_t era = (y >= 0 ? y : y - 399) / 400;
   const int64_t year_of_era = y - era * 400;
   const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  const int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146097 + day_of_era - 719468;
 }
 
@@ -67,9 +66,8 @@ std::optional<int64_t> ParseDatetime(std::string_view text) {
       second = reader.Digits(2);
       if (reader.Accept('.')) {
         micros = reader.Digits(1) * 100'000;
-        for (int64_t unit = 10'000; !reader.rest.empty() && reader.rest[0] >= '0' &&
-                                    reader.rest[0] <= '9';
-             unit /= 10) {
+        for (int64_t unit = 10'000;
+             !reader.rest.empty() && reader.rest[0] >= '0' && reader.rest[0] <= '9'; unit /= 10) {
           micros += reader.Digits(1) * unit;
         }
       }

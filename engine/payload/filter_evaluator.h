@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "engine/payload/filter.h"
-#include "engine/payload/payload_index.h"
+#include "engine/payload/payload_indexes.h"
 #include "engine/payload/slot_set.h"
 #include "engine/types.h"
 

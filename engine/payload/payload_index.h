@@ -7,11 +7,8 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
-#include <shared_mutex>
-#include <string>
 #include <string_view>
 
 #include "engine/payload/filter.h"
@@ -28,7 +25,8 @@ struct IndexAnswer {
   SlotSet maybe;
 };
 
-// One index. Not thread-safe by itself: build it alone, then give it to PayloadIndexes.
+// One index. Not thread-safe by itself: build it alone, then give it to PayloadIndexes
+// (payload_indexes.h).
 class PayloadIndex {
  public:
   virtual ~PayloadIndex() = default;
@@ -61,42 +59,6 @@ class PayloadIndex {
  private:
   PayloadPath path_;
   PayloadIndexType type_;
-};
-
-// The indexes of a collection. One writer at a time and any number of readers; every function
-// takes the lock it needs.
-class PayloadIndexes {
- public:
-  // Adds or replaces the index of its path.
-  void Install(std::unique_ptr<PayloadIndex> index);
-  // False if there is none. The path in any spelling.
-  bool Drop(const PayloadPath& path);
-
-  // Applies a payload change to every index.
-  void Update(Slot slot, std::string_view old_payload, std::string_view new_payload);
-
-  struct Description {
-    PayloadIndexType type;
-    uint64_t point_count;  // Slots with a value at the path.
-    uint64_t memory_bytes;
-  };
-  // By canonical path.
-  std::map<std::string, Description> Describe() const;
-  bool empty() const;
-
-  // nullopt where no index has the path.
-  std::optional<IndexAnswer> Answer(const PayloadPath& path, const FieldCondition& condition) const;
-  std::optional<SlotSet> Filled(const PayloadPath& path) const;
-  std::optional<SlotSet> Nulls(const PayloadPath& path) const;
-  // PayloadIndex::VisitOrdered of that path's index; false if there is none. Writers wait.
-  bool VisitOrdered(const PayloadPath& path, bool descending, std::optional<double> start,
-                    const std::function<bool(double, const SlotSet&)>& visit) const;
-
- private:
-  const PayloadIndex* Find(const PayloadPath& path) const;
-
-  mutable std::shared_mutex mutex_;
-  std::map<std::string, std::unique_ptr<PayloadIndex>> indexes_;
 };
 
 }  // namespace almagest

@@ -32,7 +32,8 @@ Result<PayloadPath> PayloadPath::Parse(std::string_view text) {
         const size_t end = text.find('"', at + 1);
         if (end == std::string_view::npos) return Bad(text, at, "a quote is not closed");
         const std::string_view name = text.substr(at + 1, end - at - 1);
-        if (name.find('\\') != std::string_view::npos) return Bad(text, at, "a key has a backslash");
+        if (name.find('\\') != std::string_view::npos)
+          return Bad(text, at, "a key has a backslash");
         path.steps_.emplace_back(Key{std::string(name)});
         at = end + 1;
         continue;

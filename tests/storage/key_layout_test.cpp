@@ -34,8 +34,8 @@ TEST(KeyLayoutTest, TheFormatOnDisk) {
 
 TEST(KeyLayoutTest, PointKeysSortLikeIds) {
   std::mt19937_64 random(1);
-  std::vector<PointId> ids = {uint64_t{0}, uint64_t{1}, uint64_t{255}, uint64_t{256}, UINT64_MAX,
-                              Uuid{}};
+  std::vector<PointId> ids = {uint64_t{0},   uint64_t{1}, uint64_t{255},
+                              uint64_t{256}, UINT64_MAX,  Uuid{}};
   for (int i = 0; i < 200; ++i) {
     ids.push_back(random() >> (random() % 64));
     ids.push_back(RandomUuid(random));

@@ -119,10 +119,14 @@ TEST(ConditionTest, EmptyAndNull) {
     const char* payload;
     bool is_empty, is_null;
   };
-  for (const Case& c : {Case{"{}", true, false}, {R"({"a":null})", true, true},
-                        {R"({"a":[]})", true, false}, {R"({"a":[null]})", false, true},
-                        {R"({"a":[1,null]})", false, true}, {R"({"a":0})", false, false},
-                        {R"({"a":""})", false, false}, {R"({"a":{}})", false, false}}) {
+  for (const Case& c : {Case{"{}", true, false},
+                        {R"({"a":null})", true, true},
+                        {R"({"a":[]})", true, false},
+                        {R"({"a":[null]})", false, true},
+                        {R"({"a":[1,null]})", false, true},
+                        {R"({"a":0})", false, false},
+                        {R"({"a":""})", false, false},
+                        {R"({"a":{}})", false, false}}) {
     EXPECT_EQ(Holds(empty, c.payload), c.is_empty) << c.payload;
     EXPECT_EQ(Holds(null, c.payload), c.is_null) << c.payload;
   }
@@ -169,7 +173,8 @@ TEST(ConditionTest, Clauses) {
   EXPECT_FALSE(Holds(filter, "{}"));
   EXPECT_TRUE(Holds(filter, R"({"b":3})"));
   Filter least;
-  least.min_should = MinShould{{Value(int64_t{1}), Value(int64_t{1}, "b"), IsEmptyCondition{"c"}}, 2};
+  least.min_should =
+      MinShould{{Value(int64_t{1}), Value(int64_t{1}, "b"), IsEmptyCondition{"c"}}, 2};
   EXPECT_TRUE(Holds(least, R"({"a":1})"));
   EXPECT_FALSE(Holds(least, R"({"a":1,"c":1})"));
   least.min_should->min_count = 4;
@@ -183,7 +188,8 @@ TEST(ConditionTest, IdsAndVectors) {
   EXPECT_FALSE(Holds(HasIdCondition{{uint64_t{1}, Uuid{}}}, "{}"));
   EXPECT_FALSE(Holds(HasVectorCondition{"image"}, "{}"));
   const auto has_image = [](const std::string& name) { return name == "image"; };
-  EXPECT_TRUE(MatchesFilter(Must(HasVectorCondition{"image"}), "{}", uint64_t{1}, has_image).value());
+  EXPECT_TRUE(
+      MatchesFilter(Must(HasVectorCondition{"image"}), "{}", uint64_t{1}, has_image).value());
   EXPECT_FALSE(MatchesFilter(Must(HasVectorCondition{""}), "{}", uint64_t{1}, has_image).value());
 }
 

@@ -23,8 +23,8 @@ class FilterEvaluatorTest : public testing::Test {
     };
   }
   static std::string PayloadOf(Slot slot) {
-    return R"({"color":")" + std::string(slot % 3 == 0 ? "red" : "blue") +
-           R"(","size":)" + std::to_string(slot % 10) + "}";
+    return R"({"color":")" + std::string(slot % 3 == 0 ? "red" : "blue") + R"(","size":)" +
+           std::to_string(slot % 10) + "}";
   }
   void Index(const char* path, PayloadIndexType type) {
     auto index = PayloadIndex::Make(*PayloadPath::Parse(path), type);

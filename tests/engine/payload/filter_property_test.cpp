@@ -26,14 +26,22 @@ class Generator {
 
   Json Scalar() {
     switch (Below(9)) {
-      case 0: return nullptr;
-      case 1: return Chance(50);
-      case 2: return static_cast<double>(Below(6));  // 3.0 is not 3.
-      case 3: return 0.5 + static_cast<double>(Below(6));
-      case 4: return Time();
-      case 5: return Chance(50) ? Json(UINT64_MAX) : Json(std::string("t"));
-      case 6: return Word();
-      default: return static_cast<int64_t>(Below(6));
+      case 0:
+        return nullptr;
+      case 1:
+        return Chance(50);
+      case 2:
+        return static_cast<double>(Below(6));  // 3.0 is not 3.
+      case 3:
+        return 0.5 + static_cast<double>(Below(6));
+      case 4:
+        return Time();
+      case 5:
+        return Chance(50) ? Json(UINT64_MAX) : Json(std::string("t"));
+      case 6:
+        return Word();
+      default:
+        return static_cast<int64_t>(Below(6));
     }
   }
   Json Value() {
@@ -67,10 +75,14 @@ class Generator {
 
   MatchScalar RandomMatchScalar() {
     switch (Below(5)) {
-      case 0: return Chance(50);
-      case 1: return Word();
-      case 2: return Time();
-      default: return static_cast<int64_t>(Below(6));
+      case 0:
+        return Chance(50);
+      case 1:
+        return Word();
+      case 2:
+        return Time();
+      default:
+        return static_cast<int64_t>(Below(6));
     }
   }
   std::vector<MatchScalar> Scalars() {
@@ -89,33 +101,44 @@ class Generator {
   }
   FieldCondition Field(const std::string& key) {
     switch (Below(7)) {
-      case 0: return {key, Match(MatchAny{Scalars()})};
-      case 1: return {key, Match(MatchExcept{Scalars()})};
-      case 2: return {key, RandomBounds<Range>([&] { return 0.5 * double(Below(12)); })};
+      case 0:
+        return {key, Match(MatchAny{Scalars()})};
+      case 1:
+        return {key, Match(MatchExcept{Scalars()})};
+      case 2:
+        return {key, RandomBounds<Range>([&] { return 0.5 * double(Below(12)); })};
       case 3:
         return {key, RandomBounds<DatetimeRange>([&] { return ParseDatetime(Time()).value(); })};
-      case 4: return {key, RandomBounds<ValuesCount>([&] { return Below(4); })};
-      case 5: return {key, Match(MatchText{Chance(50) ? "a" : "0"})};
-      default: return {key, Match(MatchValue{RandomMatchScalar()})};
+      case 4:
+        return {key, RandomBounds<ValuesCount>([&] { return Below(4); })};
+      case 5:
+        return {key, Match(MatchText{Chance(50) ? "a" : "0"})};
+      default:
+        return {key, Match(MatchValue{RandomMatchScalar()})};
     }
   }
   Condition RandomCondition(int depth, const std::vector<std::string>& paths) {
     const std::string& key = paths[Below(paths.size())];
     switch (Below(depth > 0 ? 12 : 9)) {
-      case 0: return IsEmptyCondition{key};
-      case 1: return IsNullCondition{key};
+      case 0:
+        return IsEmptyCondition{key};
+      case 1:
+        return IsNullCondition{key};
       case 2: {
         HasIdCondition ids;
         for (size_t i = Below(80); i > 0; --i) ids.ids.emplace_back(uint64_t{Below(300)});
         return ids;
       }
-      case 3: return HasVectorCondition{Chance(80) ? "v" : "unknown"};
+      case 3:
+        return HasVectorCondition{Chance(80) ? "v" : "unknown"};
       case 9:
         return NestedCondition{
             "n", std::make_shared<Filter>(RandomFilter(depth - 1, {"x", "y", "x[]"}))};
       case 10:
-      case 11: return FilterCondition{std::make_shared<Filter>(RandomFilter(depth - 1, paths))};
-      default: return Field(key);
+      case 11:
+        return FilterCondition{std::make_shared<Filter>(RandomFilter(depth - 1, paths))};
+      default:
+        return Field(key);
     }
   }
   Filter RandomFilter(int depth, const std::vector<std::string>& paths) {

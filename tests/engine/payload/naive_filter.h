@@ -74,8 +74,7 @@ inline bool NaiveElement(const FieldCondition& field, const nlohmann::json& elem
   if (const auto* value = std::get_if<MatchValue>(&match)) return NaiveEqual(element, value->value);
   if (const auto* any = std::get_if<MatchAny>(&match)) return in(any->values);
   if (const auto* text = std::get_if<MatchText>(&match)) {
-    return element.is_string() &&
-           element.get<std::string>().find(text->text) != std::string::npos;
+    return element.is_string() && element.get<std::string>().find(text->text) != std::string::npos;
   }
   return !element.is_null() && !in(std::get<MatchExcept>(match).values);
 }

@@ -6,14 +6,15 @@
 #include <thread>
 #include <vector>
 
-#include "engine/payload/filter_evaluator.h"
+#include "engine/payload/payload_indexes.h"
 
 namespace almagest {
 namespace {
 
 using Slots = std::vector<Slot>;
 
-std::unique_ptr<PayloadIndex> Make(PayloadIndexType type, const std::vector<std::string>& payloads) {
+std::unique_ptr<PayloadIndex> Make(PayloadIndexType type,
+                                   const std::vector<std::string>& payloads) {
   auto index = PayloadIndex::Make(*PayloadPath::Parse("a"), type);
   for (Slot slot = 0; slot < payloads.size(); ++slot) index->Update(slot, "", payloads[slot]);
   return index;
@@ -28,9 +29,9 @@ TEST(PayloadIndexTest, TypeNames) {
 }
 
 TEST(PayloadIndexTest, KeepsTrackOfEveryKindOfValue) {
-  const auto index = Make(PayloadIndexType::kKeyword,
-                          {R"({"a":"x"})", R"({"a":["x","y"]})", R"({"a":null})", R"({"a":[]})",
-                           R"({"a":[null]})", R"({"a":5})", "{}", ""});
+  const auto index =
+      Make(PayloadIndexType::kKeyword, {R"({"a":"x"})", R"({"a":["x","y"]})", R"({"a":null})",
+                                        R"({"a":[]})", R"({"a":[null]})", R"({"a":5})", "{}", ""});
   EXPECT_EQ(index->filled().ToVector(), (Slots{0, 1, 4, 5}));
   EXPECT_EQ(index->nulls().ToVector(), (Slots{2, 4}));
   EXPECT_EQ(index->present().ToVector(), (Slots{0, 1, 5}));

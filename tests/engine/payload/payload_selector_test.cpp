@@ -44,8 +44,7 @@ TEST(PayloadSelectorTest, Exclude) {
   EXPECT_EQ(exclude({"b"}), R"({"a":1,"g":[7,8]})");
   EXPECT_EQ(exclude({"b.d", "g"}), R"({"a":1,"b":{"c":2}})");
   EXPECT_EQ(exclude({"b.d[].e", "a.x"}), R"({"a":1,"b":{"c":2,"d":[{"f":4},{},6]},"g":[7,8]})");
-  EXPECT_EQ(exclude({"g[1]"}),
-            R"({"a":1,"b":{"c":2,"d":[{"e":3,"f":4},{"e":5},6]},"g":[7]})");
+  EXPECT_EQ(exclude({"g[1]"}), R"({"a":1,"b":{"c":2,"d":[{"e":3,"f":4},{"e":5},6]},"g":[7]})");
 }
 
 }  // namespace

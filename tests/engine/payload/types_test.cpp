@@ -16,9 +16,10 @@ TEST(TypesTest, UuidInAnySpelling) {
   const auto uuid = ParseUuid(kUuidText);
   ASSERT_TRUE(uuid);
   EXPECT_EQ(PointIdToString(*uuid), kUuidText);
-  for (const char* text : {"936da01f9abd4d9d80c702af85c822a8", "936DA01F-9ABD-4D9D-80C7-02AF85C822A8",
-                           "urn:uuid:936da01f-9abd-4d9d-80c7-02af85c822a8",
-                           "{936da01f-9abd-4d9d-80c7-02af85c822a8}"}) {
+  for (const char* text :
+       {"936da01f9abd4d9d80c702af85c822a8", "936DA01F-9ABD-4D9D-80C7-02AF85C822A8",
+        "urn:uuid:936da01f-9abd-4d9d-80c7-02af85c822a8",
+        "{936da01f-9abd-4d9d-80c7-02af85c822a8}"}) {
     EXPECT_EQ(ParseUuid(text), uuid) << text;
   }
   for (const char* text :

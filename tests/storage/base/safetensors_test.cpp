@@ -52,7 +52,8 @@ TEST(SafetensorsTest, RoundTripThroughAFile) {
 TEST(SafetensorsTest, ReadsWhatPythonWrites) {
   // Keys in the order and spacing of the reference implementation.
   const auto read = Safetensors::Parse(WithHeader(
-      R"({"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )" "  ",
+      R"({"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )"
+      "  ",
       std::string("\0\0\x80\x3f", 4)));
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->Find("w")->as_float32()[0], 1.0f);
