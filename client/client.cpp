@@ -1,6 +1,7 @@
 #include "client/client.h"
 
 #include <algorithm>
+#include <charconv>
 #include <thread>
 
 namespace almagest::client {
@@ -15,6 +16,9 @@ constexpr int kStreamRetriesMax = 5;
 std::string CollectionPath(std::string_view collection, std::string_view rest = "") {
   return "/collections/" + EncodePathPart(collection) + std::string(rest);
 }
+
+// The dense field that a route is about.
+std::string UsingField(std::string_view vector) { return "?using=" + EncodePathPart(vector); }
 
 std::string IdText(const Json& id) {
   return id.is_string() ? EncodePathPart(id.get<std::string>()) : id.dump();
@@ -222,16 +226,18 @@ void Client::CancelJob(std::string_view job_id) {
 }
 
 Json Client::FollowJob(std::string_view job_id, const std::function<bool(const Json&)>& on_event) {
-  const std::string target = "/jobs/" + EncodePathPart(job_id) + "/events";
-  uint64_t seen = 0;  // Events handed on; a new stream begins with the first again.
+  const std::string target = "/jobs/" + EncodePathPart(job_id) + "/events?from=";
+  uint64_t next = 1;  // Event to begin with, so that a new stream goes on where one broke.
   for (int broken = 0;;) {
     SseParser parser;
-    uint64_t number = 0;
     bool stopped = false;
     const auto take = [&](const SseEvent& event) {
-      if (++number <= seen) return true;
-      seen = number;
+      if (event.event != "message")
+        return true;  // "end" repeats the job, which is asked for below.
       const Json data = Json::parse(event.data, nullptr, /*allow_exceptions=*/false);
+      uint64_t number = 0;
+      std::from_chars(event.id.data(), event.id.data() + event.id.size(), number);
+      next = std::max(next, number + 1);
       if (data.is_object() && !on_event(data)) stopped = true;
       return !stopped;
     };
@@ -239,7 +245,7 @@ Json Client::FollowJob(std::string_view job_id, const std::function<bool(const J
       // A connection of its own: the stream may stay open for long, and ends with it.
       Connection stream = MakeConnection(options_);
       const HttpResponse answer =
-          stream.Stream(target, "text/event-stream",
+          stream.Stream(target + std::to_string(next), "text/event-stream",
                         [&](std::string_view bytes) { return parser.Feed(bytes, take); });
       if (answer.status >= 400) ThrowAnswer(answer);
     } catch (const ClientError& error) {
@@ -253,17 +259,20 @@ Json Client::FollowJob(std::string_view job_id, const std::function<bool(const J
   }
 }
 
-Json Client::Versions(std::string_view collection) {
-  return Call("GET", CollectionPath(collection, "/versions"));
+Json Client::Versions(std::string_view collection, std::string_view vector) {
+  return Call("GET", CollectionPath(collection, "/versions" + UsingField(vector)));
 }
 
-Json Client::ActivateVersion(std::string_view collection, uint64_t version) {
-  return Call("POST",
-              CollectionPath(collection, "/versions/" + std::to_string(version) + "/activate"));
+void Client::ActivateVersion(std::string_view collection, std::string_view vector, uint64_t version,
+                             bool force) {
+  Call("POST", CollectionPath(collection, "/versions/" + std::to_string(version) + "/activate" +
+                                              UsingField(vector) + (force ? "&force=true" : "")));
 }
 
-Json Client::RollBack(std::string_view collection) {
-  return Call("POST", CollectionPath(collection, "/versions/rollback"));
+uint64_t Client::RollBack(std::string_view collection, std::string_view vector) {
+  return Call("POST", CollectionPath(collection, "/versions/rollback" + UsingField(vector)))
+      .at("active")
+      .get<uint64_t>();
 }
 
 Json Client::Evaluate(std::string_view collection, const Json& request) {
@@ -274,20 +283,17 @@ Json Client::Evaluate(std::string_view collection, const Json& request) {
 }
 
 ReembeddingState Client::Reembedding(std::string_view collection, std::string_view vector) {
-  const Json result = Call("GET", CollectionPath(collection, "/reembedding"));
-  for (const Json& field : result.at("fields")) {
-    if (field.value("vector", "") != vector) continue;
-    return {.target = field.value("target", uint64_t{0}),
-            .rows_done = field.value("rows_done", uint64_t{0}),
-            .rows_total = field.value("rows_total", uint64_t{0}),
-            .eta_seconds = field.value("eta_seconds", 0.0),
-            .paused = field.value("paused", false)};
-  }
-  throw ClientError("the collection has no dense vector \"" + std::string(vector) + "\"");
+  const Json state = Call("GET", CollectionPath(collection, "/reembedding" + UsingField(vector)));
+  return {.target = state.at("target").get<uint64_t>(),
+          .rows_done = state.at("rows_done").get<uint64_t>(),
+          .rows_total = state.at("rows_total").get<uint64_t>(),
+          .eta_seconds = state.value("eta_seconds", 0.0),
+          .paused = state.at("paused").get<bool>()};
 }
 
-Json Client::PauseReembedding(std::string_view collection, bool paused) {
-  return Call("POST", CollectionPath(collection, "/reembedding"), {{"paused", paused}});
+void Client::PauseReembedding(std::string_view collection, std::string_view vector, bool paused) {
+  Call("POST", CollectionPath(collection, "/reembedding" + UsingField(vector)),
+       {{"paused", paused}});
 }
 
 }  // namespace almagest::client

@@ -111,13 +111,17 @@ class Client {
   // returns false to stop. Reconnects where the stream breaks. Returns when the job is over (or
   // stopped following) with the job as it is then.
   Json FollowJob(std::string_view job_id, const std::function<bool(const Json&)>& on_event);
-  Json Versions(std::string_view collection);
-  Json ActivateVersion(std::string_view collection, uint64_t version);
-  Json RollBack(std::string_view collection);
+  // The versions of a dense field: {"active", "versions": [...]}, newest first.
+  Json Versions(std::string_view collection, std::string_view vector);
+  // `force`: even if the gate rejected it.
+  void ActivateVersion(std::string_view collection, std::string_view vector, uint64_t version,
+                       bool force = false);
+  // Back to the version that was active before; returns its number.
+  uint64_t RollBack(std::string_view collection, std::string_view vector);
   Json Evaluate(std::string_view collection, const Json& request);
   ReembeddingState Reembedding(std::string_view collection, std::string_view vector);
   // Stops and resumes the background re-embedding of a collection.
-  Json PauseReembedding(std::string_view collection, bool paused);
+  void PauseReembedding(std::string_view collection, std::string_view vector, bool paused);
 
  private:
   HttpResponse SendWithRetries(std::string_view method, std::string_view target,

@@ -148,36 +148,21 @@ void AddLearning(CLI::App& root, Command& chosen) {
 }
 
 void AddVersions(CLI::App& root, Command& chosen) {
-  struct Target {
-    std::string collection;
-    uint64_t version = 0;
-  };
-  const auto target = std::make_shared<Target>();
-  CLI::App* group =
-      root.add_subcommand("versions", "Adapter versions: list, activate ID, rollback");
+  CLI::App* group = root.add_subcommand("versions", "Adapter versions: list, activate, rollback");
   group->require_subcommand(1)->fallthrough();
-  CLI::App* list = group->add_subcommand("list", "Versions and their compatibility matrix");
-  AddCollection(list->fallthrough(), target->collection);
-  list->callback([&chosen, target] {
-    chosen = [target](const ServerChoice& server) {
-      return RunVersions(server, target->collection);
-    };
-  });
-  CLI::App* activate = group->add_subcommand("activate", "Serve by a version, at once");
-  AddCollection(activate->fallthrough(), target->collection);
-  activate->add_option("version", target->version, "Its number")->required();
-  activate->callback([&chosen, target] {
-    chosen = [target](const ServerChoice& server) {
-      return RunActivate(server, target->collection, target->version);
-    };
-  });
-  CLI::App* rollback = group->add_subcommand("rollback", "Back to the version before");
-  AddCollection(rollback->fallthrough(), target->collection);
-  rollback->callback([&chosen, target] {
-    chosen = [target](const ServerChoice& server) {
-      return RunRollBack(server, target->collection);
-    };
-  });
+  const auto choice = std::make_shared<VersionChoice>();
+  const auto add = [&](const char* name, const char* description,
+                       int (*run)(const ServerChoice&, const VersionChoice&)) {
+    CLI::App* app = Add<VersionChoice>(*group, chosen, name, description, choice, run);
+    AddCollection(app, choice->collection);
+    app->add_option("--vector", choice->vector_name, "The dense vector that they adapt");
+    return app;
+  };
+  add("list", "Versions and their compatibility matrices", RunVersions);
+  CLI::App* activate = add("activate", "Serve by a version, at once", RunActivate);
+  activate->add_option("version", choice->version, "Its number")->required();
+  activate->add_flag("--force", choice->force, "Even if the gate rejected it");
+  add("rollback", "Back to the version that was active before", RunRollBack);
 }
 
 void AddDemo(CLI::App& root, Command& chosen) {

@@ -13,7 +13,7 @@ int RunAdapt(const ServerChoice& server, const AdaptOptions& options) {
   const std::string vector_name =
       OnlyOrChosen(FieldsOf(client.CollectionInfo(options.collection)).dense, options.vector_name,
                    "dense", "--vector");
-  request["vector"] = vector_name;
+  if (!vector_name.empty()) request["using"] = vector_name;
   if (!options.trainer_options.empty()) {
     request["options"] = ParseOption(options.trainer_options, "--options");
   }

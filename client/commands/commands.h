@@ -108,9 +108,15 @@ struct EvaluateOptions {
 };
 int RunEvaluate(const ServerChoice& server, const EvaluateOptions& options);
 
-int RunVersions(const ServerChoice& server, const std::string& collection);
-int RunActivate(const ServerChoice& server, const std::string& collection, uint64_t version);
-int RunRollBack(const ServerChoice& server, const std::string& collection);
+struct VersionChoice {
+  std::string collection;
+  std::string vector_name;
+  uint64_t version = 0;  // For activate.
+  bool force = false;    // Activate what the gate rejected.
+};
+int RunVersions(const ServerChoice& server, const VersionChoice& choice);
+int RunActivate(const ServerChoice& server, const VersionChoice& choice);
+int RunRollBack(const ServerChoice& server, const VersionChoice& choice);
 
 int RunStatus(const ServerChoice& server);
 

@@ -22,6 +22,12 @@ std::string TextAt(const Json& object, const char* key) {
 
 std::string Signed(double value) { return (value < 0 ? "" : "+") + Decimal(value, 4); }
 
+// `reason` behind `before`, with one full stop at the end whether or not it brings one.
+std::string Sentence(const std::string& before, const std::string& reason) {
+  if (reason.empty()) return before + ".";
+  return before + ": " + reason + (reason.ends_with('.') ? "" : ".");
+}
+
 // "gain +0.0412, 95 % interval +0.0310 to +0.0520"; empty when the report has no such interval.
 std::string GainText(const Json& report) {
   const Json gain = report.value("gain", Json::object()).value("over_active", Json());
@@ -84,20 +90,20 @@ std::string OutcomeText(const Json& job) {
       text += " on " + queries["held_out"].dump() + " held-out queries";
     }
     if (!gain.empty()) text += ": nDCG@10 " + gain;
-    return text + ". Version " + version + (reason.empty() ? "." : ": " + reason + ".");
+    return Sentence(text + ". Version " + version, reason);
   }
   if (state == "rejected") {
-    return "The gate says no" + (reason.empty() ? "." : ": " + reason + ".") +
+    return Sentence("The gate says no", reason) +
            (report.is_object() ? FailedConditions(report) : "") +
            "\nWhat is served now did not change." +
            (version.empty() ? "" : " The version is kept as " + version + ", rejected.");
   }
   if (state == "skipped") {
-    return "Nothing was trained: " + reason + ". What is served now did not change.";
+    return Sentence("Nothing was trained", reason) + " What is served now did not change.";
   }
   if (state == "cancelled") return "The job was cancelled. What is served now did not change.";
   if (state == "failed") {
-    return "The job failed: " + reason + ". What is served now did not change.";
+    return Sentence("The job failed", reason) + " What is served now did not change.";
   }
   return "The job is " + state + ".";
 }

@@ -36,9 +36,18 @@ Json EvaluationBody(const EvaluationRequest& request) {
   return body;
 }
 
-Json GradedEvent(const JudgedQuery& query, std::string_view vector) {
-  Json event = {{"query", query.target}, {"grades", Judgements(query)}};
-  if (!vector.empty()) event["vector"] = vector;
+Json GradedEvent(const JudgedQuery& query, std::string_view using_vector) {
+  const Json& target = query.target;
+  Json asked;
+  if (target.is_array()) {
+    asked["vector"] = target;
+  } else if (target.is_object()) {
+    asked = target;  // {"text", "model"}
+  } else {
+    asked["point"] = target;
+  }
+  Json event = {{"query", asked}, {"grades", Judgements(query)}};
+  if (!using_vector.empty()) event["using"] = using_vector;
   return event;
 }
 

@@ -31,7 +31,8 @@ struct EvaluationRequest {
 Json EvaluationBody(const EvaluationRequest& request);
 inline constexpr std::string_view kQueryVectorName = "query";
 
-// One event of POST /collections/{c}/feedback: explicit grades for a query on the field `vector`.
-Json GradedEvent(const JudgedQuery& query, std::string_view vector);
+// One event of POST /collections/{c}/feedback: explicit grades for a query on the dense field
+// `using_vector`.
+Json GradedEvent(const JudgedQuery& query, std::string_view using_vector);
 
 }  // namespace almagest::client

@@ -1,6 +1,5 @@
 #include "client/commands/version_table.h"
 
-#include "client/commands/job_display.h"
 #include "client/commands/text_table.h"
 
 namespace almagest::client {
@@ -13,9 +12,9 @@ std::string CellText(const Json& value) {
   return value.is_null() ? "-" : value.dump();
 }
 
-std::string GainCell(const Json& report) {
-  if (!report.is_object()) return "-";
-  const Json gain = report.value("gain", Json::object()).value("over_active", Json());
+std::string GainCell(const Json& version) {
+  const Json gains = version.value("gain", Json());
+  const Json gain = gains.is_object() ? gains.value("over_active", Json()) : Json();
   if (!gain.is_object() || !gain.value("mean", Json()).is_number()) return "-";
   return Signed(gain.value("mean", 0.0)) + " (" + Signed(gain.value("low", 0.0)) + " to " +
          Signed(gain.value("high", 0.0)) + ")";
@@ -27,17 +26,17 @@ std::string VersionTable(const Json& versions) {
   std::vector<std::vector<std::string>> rows = {
       {"version", "parent", "kind", "status", "job", "held-out gain in nDCG@10"}};
   for (const Json& version : versions) {
-    rows.push_back({CellText(version.value("id", Json())),
+    rows.push_back({CellText(version.value("version", Json())),
                     CellText(version.value("parent", Json())), version.value("kind", "-"),
                     version.value("status", "-"), CellText(version.value("job_id", Json())),
-                    GainCell(ReportOf(version))});
+                    GainCell(version)});
   }
   return FormatTable(rows, /*all_left=*/true);
 }
 
 std::string CompatibilityTable(const Json& report, const std::string& new_name) {
-  if (!report.is_object()) return "";
-  const Json compatibility = report.value("compatibility", Json::object());
+  const Json compatibility = report.is_object() ? report.value("compatibility", Json()) : Json();
+  if (!compatibility.is_object()) return "";
   const Json names = compatibility.value("versions", Json::array());
   const Json cells = compatibility.value("ndcg_at_10", Json::array());
   if (names.empty() || cells.size() != names.size()) return "";

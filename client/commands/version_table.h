@@ -10,9 +10,9 @@ namespace almagest::client {
 // One line per version: id, parent, kind, state, gain with interval.
 std::string VersionTable(const Json& versions);
 
-// The compatibility matrix of a trainer's report: nDCG@10 on held-out feedback of queries by the
-// version of the row against documents by the version of the column. Empty if there is none.
-// `new_name` replaces "new" in the report (the version had no number yet).
+// The compatibility matrix in a trainer's report or a listed version: nDCG@10 on held-out feedback
+// of queries by the version of the row against documents by the version of the column. Empty if
+// there is none. `new_name` replaces "new" in the report (the version had no number yet).
 std::string CompatibilityTable(const Json& report, const std::string& new_name);
 
 }  // namespace almagest::client

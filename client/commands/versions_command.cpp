@@ -1,49 +1,49 @@
 #include <cstdio>
 
 #include "client/commands/commands.h"
-#include "client/commands/job_display.h"
+#include "client/commands/query_builder.h"
 #include "client/commands/version_table.h"
 
 namespace almagest::client {
 namespace {
 
-void PrintField(const Json& field) {
-  const std::string name = field.value("vector", "");
-  std::printf("vector \"%s\": version %s is active\n\n", name.c_str(),
-              field.value("active", Json()).dump().c_str());
-  const Json versions = field.value("versions", Json::array());
-  std::fputs(VersionTable(versions).c_str(), stdout);
-  for (const Json& version : versions) {
-    const std::string id = version.value("id", Json()).dump();
-    const std::string matrix = CompatibilityTable(ReportOf(version), id);
-    if (matrix.empty()) continue;
-    std::printf("\ncompatibility of version %s (nDCG@10 on held-out feedback)\n%s", id.c_str(),
-                matrix.c_str());
-  }
+std::string FieldName(Client& client, const VersionChoice& choice) {
+  return OnlyOrChosen(FieldsOf(client.CollectionInfo(choice.collection)).dense, choice.vector_name,
+                      "dense", "--vector");
 }
 
 }  // namespace
 
-int RunVersions(const ServerChoice& server, const std::string& collection) {
-  const Json versions = ConnectTo(server).Versions(collection);
-  bool first = true;
-  for (const Json& field : versions.at("fields")) {
-    if (!first) std::printf("\n");
-    PrintField(field);
-    first = false;
+int RunVersions(const ServerChoice& server, const VersionChoice& choice) {
+  Client client = ConnectTo(server);
+  const Json listed = client.Versions(choice.collection, FieldName(client, choice));
+  const Json& versions = listed.at("versions");
+  std::printf("version %s is active\n\n", listed.at("active").dump().c_str());
+  std::fputs(VersionTable(versions).c_str(), stdout);
+  for (const Json& version : versions) {
+    const std::string number = version.at("version").dump();
+    const std::string matrix = CompatibilityTable(version, number);
+    if (matrix.empty()) continue;
+    std::printf(
+        "\ncompatibility of version %s: nDCG@10 on held-out feedback, queries of the row's "
+        "version\nagainst documents of the column's\n%s",
+        number.c_str(), matrix.c_str());
   }
   return kExitDone;
 }
 
-int RunActivate(const ServerChoice& server, const std::string& collection, uint64_t version) {
-  ConnectTo(server).ActivateVersion(collection, version);
-  std::printf("version %llu is active\n", static_cast<unsigned long long>(version));
+int RunActivate(const ServerChoice& server, const VersionChoice& choice) {
+  Client client = ConnectTo(server);
+  client.ActivateVersion(choice.collection, FieldName(client, choice), choice.version,
+                         choice.force);
+  std::printf("version %llu is active\n", static_cast<unsigned long long>(choice.version));
   return kExitDone;
 }
 
-int RunRollBack(const ServerChoice& server, const std::string& collection) {
-  const Json result = ConnectTo(server).RollBack(collection);
-  std::printf("rolled back: %s\n", result.dump().c_str());
+int RunRollBack(const ServerChoice& server, const VersionChoice& choice) {
+  Client client = ConnectTo(server);
+  const uint64_t version = client.RollBack(choice.collection, FieldName(client, choice));
+  std::printf("version %llu is active again\n", static_cast<unsigned long long>(version));
   return kExitDone;
 }
 

@@ -1,6 +1,7 @@
 #include "client/demo/demo_steps.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "client/commands/job_display.h"
@@ -169,7 +170,7 @@ void Demo::MeasureWhitening() {
   // Before any feedback is there, so nothing of it can leak into the baseline.
   const Json job =
       RunJob("whitening baseline:",
-             {{"vector", kDemoDenseVector}, {"objective", "whitening"}, {"activate", false}});
+             {{"using", kDemoDenseVector}, {"objective", "whitening"}, {"activate", false}});
   if (!job.contains("version") || !job["version"].is_number()) {
     throw ClientError("the whitening baseline made no version: " + OutcomeText(job));
   }
@@ -218,10 +219,10 @@ std::vector<Json> Demo::LoadRequests() const {
 
 Json Demo::Adapt() {
   // Re-embedding waits, so that search with 0 % re-embedded can be measured.
-  client_.PauseReembedding(kDemoCollection, true);
+  client_.PauseReembedding(kDemoCollection, kDemoDenseVector, true);
   load_ = std::make_unique<LoadGenerator>(client_options_, std::string(kDemoCollection),
                                           LoadRequests(), kPauseWhileTraining);
-  Json job = RunJob("adaptation:", {{"vector", kDemoDenseVector}, {"objective", "auto"}});
+  Json job = RunJob("adaptation:", {{"using", kDemoDenseVector}, {"objective", "auto"}});
   load_->SetPause(kPauseWhileMigrating);
   EndPhase("adaptation");
   return job;
@@ -238,7 +239,7 @@ void Demo::Migrate() {
                  true);
   EndPhase("evaluate_0_percent");
 
-  client_.PauseReembedding(kDemoCollection, false);
+  client_.PauseReembedding(kDemoCollection, kDemoDenseVector, false);
   ProgressBar progress("re-embedding", before.rows_total, "documents");
   const auto start = steady_clock::now();
   for (;;) {

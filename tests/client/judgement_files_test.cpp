@@ -1,0 +1,108 @@
+#include "client/commands/judgement_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "client/commands/learning_request.h"
+#include "tests/client/scratch_folder.h"
+
+namespace almagest::client {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Qrels, TrecAndBeirLines) {
+  QrelsLine line;
+  ASSERT_TRUE(ParseQrelsLine("q1 0 17 2", line));
+  EXPECT_EQ(line.query, "q1");
+  EXPECT_EQ(line.document, "17");
+  EXPECT_EQ(line.grade, 2);
+  ASSERT_TRUE(ParseQrelsLine("q2\td-3\t0.5\r", line));
+  EXPECT_EQ(line.document, "d-3");
+  EXPECT_EQ(line.grade, 0.5);
+  EXPECT_FALSE(ParseQrelsLine("query-id\tcorpus-id\tscore", line));
+  EXPECT_FALSE(ParseQrelsLine("  ", line));
+  EXPECT_THROW(ParseQrelsLine("q1 0 17 high", line), ClientError);
+  EXPECT_THROW(ParseQrelsLine("q1 17", line), ClientError);
+}
+
+class JudgementFiles : public testing::Test {
+ protected:
+  std::string Write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+    return (folder_ / name).string();
+  }
+  std::string ErrorOf(const std::string& qrels, const std::string& queries) {
+    try {
+      ReadJudgedQueries(Write("qrels", qrels), Write("queries", queries), "m");
+    } catch (const ClientError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  ScratchFolder folder_;
+};
+
+TEST_F(JudgementFiles, JoinsQueriesWithTheirJudgements) {
+  const auto queries = ReadJudgedQueries(
+      Write("qrels",
+            "1 0 18446744073709551615 1\n2 0 550e8400-e29b-41d4-a716-446655440000 0\n"
+            "1 0 5 3\n3 0 6 1\n"),
+      Write("queries",
+            "{\"_id\": \"2\", \"text\": \"two\"}\n\n{\"id\": 1, \"vector\": [1, 2]}\n"
+            "{\"query_id\": \"3\", \"point\": 9}\n{\"id\": 4, \"text\": \"unjudged\"}\n"),
+      "m");
+  ASSERT_EQ(queries.size(), 3u);
+  EXPECT_EQ(queries[0].target, Json({{"text", "two"}, {"model", "m"}}));
+  EXPECT_EQ(queries[0].judgements[0].first, "550e8400-e29b-41d4-a716-446655440000");
+  EXPECT_EQ(queries[1].target, Json({1, 2}));
+  ASSERT_EQ(queries[1].judgements.size(), 2u);
+  EXPECT_EQ(queries[1].judgements[0].first, UINT64_MAX);
+  EXPECT_EQ(queries[1].judgements[1].second, 3);
+  EXPECT_EQ(queries[2].target, 9);
+}
+
+TEST_F(JudgementFiles, ErrorsNameFileAndLine) {
+  EXPECT_THAT(ErrorOf("1 0 5 x\n", "{}\n"), HasSubstr("qrels line 1"));
+  EXPECT_THAT(ErrorOf("1 0 5 1\n", "{\"id\":1,\"text\":\"a\"}\nnot json\n"),
+              HasSubstr("queries line 2"));
+  EXPECT_THAT(ErrorOf("1 0 5 1\n", "{\"text\":\"a\"}\n"), HasSubstr("no _id, id or query_id"));
+  EXPECT_THAT(ErrorOf("1 0 5 1\n", "{\"id\":1}\n"), HasSubstr("no text, vector or point"));
+  EXPECT_THAT(ErrorOf("7 0 5 1\n", "{\"id\":1,\"text\":\"a\"}\n"), HasSubstr("query \"7\""));
+  EXPECT_THAT(ErrorOf("", "{\"id\":1,\"text\":\"a\"}\n"), HasSubstr("no judgements"));
+}
+
+TEST(LearningRequest, FeedbackEventsByKindOfTarget) {
+  JudgedQuery query;
+  query.judgements = {{5, 1.0}};
+  query.target = {{"text", "a"}, {"model", "m"}};
+  EXPECT_EQ(GradedEvent(query, "v"), Json::parse(R"({"query":{"text":"a","model":"m"},"using":"v",
+                            "grades":[{"id":5,"grade":1.0}]})"));
+  query.target = Json::array({1, 2});
+  EXPECT_EQ(GradedEvent(query, "")["query"], Json({{"vector", {1, 2}}}));
+  EXPECT_FALSE(GradedEvent(query, "").contains("using"));
+  query.target = 9;
+  EXPECT_EQ(GradedEvent(query, "")["query"], Json({{"point", 9}}));
+}
+
+TEST(LearningRequest, EvaluationBody) {
+  EvaluationRequest request;
+  request.modes["dense"] = {{"query", {{"nearest", TextPlaceholder("m")}}}};
+  request.queries.resize(2);
+  request.queries[0].target = {{"text", "a"}, {"model", "m"}};
+  request.queries[0].judgements = {{5, 2.0}};
+  request.queries[1].target = Json::array({1, 2});
+  request.queries[1].name = "q";
+  request.versions = {0, 3};
+  request.k = 7;
+  EXPECT_EQ(EvaluationBody(request), Json::parse(R"({
+    "k": 7, "per_query": false, "versions": [0, 3],
+    "modes": {"dense": {"query": {"nearest": {"$text": "m"}}}},
+    "queries": [{"text": "a", "judgements": [{"id": 5, "grade": 2.0}]},
+                {"name": "q", "vectors": {"query": [1, 2]}, "judgements": []}]})"));
+}
+
+}  // namespace
+}  // namespace almagest::client
