@@ -77,6 +77,28 @@ TEST(PayloadIndexTest, UpdatesForgetOldValues) {
   EXPECT_LT(index->MemoryBytes(), with_values);
 }
 
+TEST(PayloadIndexTest, VisitsValuesInOrder) {
+  const auto index = Make(PayloadIndexType::kInteger, {R"({"a":3})", R"({"a":[1,2]})", "{}"});
+  const auto visited = [&](bool descending, std::optional<double> start, size_t most) {
+    std::vector<double> values;
+    EXPECT_TRUE(index->VisitOrdered(descending, start, [&](double value, const SlotSet& slots) {
+      EXPECT_EQ(slots.ToVector(), value == 3 ? Slots{0} : Slots{1});
+      values.push_back(value);
+      return values.size() < most;
+    }));
+    return values;
+  };
+  EXPECT_EQ(visited(false, std::nullopt, 9), (std::vector<double>{1, 2, 3}));
+  EXPECT_EQ(visited(true, std::nullopt, 2), (std::vector<double>{3, 2}));
+  EXPECT_EQ(visited(false, 2, 9), (std::vector<double>{2, 3}));
+  EXPECT_EQ(visited(true, 2.5, 9), (std::vector<double>{2, 1}));
+  const auto words = Make(PayloadIndexType::kKeyword, {R"({"a":"x"})"});
+  EXPECT_FALSE(words->VisitOrdered(false, std::nullopt, [](double, const SlotSet&) {
+    ADD_FAILURE() << "a keyword index has no order";
+    return true;
+  }));
+}
+
 TEST(PayloadIndexesTest, InstallDescribeDrop) {
   PayloadIndexes indexes;
   EXPECT_TRUE(indexes.empty());
