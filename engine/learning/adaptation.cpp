@@ -131,18 +131,18 @@ class Adaptation {
     request.adaptation = request_;
     request.threads = resources_.trainer_threads;
     request.feedback_snapshot = training.snapshot.get();
-    ALMAGEST_TRY(summary_, ExportJob(*collection_, *resources_.feedback, request,
-                                     context_.cancel(), [&](double fraction) {
+    ALMAGEST_TRY(summary_, ExportJob(*collection_, *resources_.feedback, request, context_.cancel(),
+                                     [&](double fraction) {
                                        context_.SetProgress("exporting", kExportShare * fraction);
                                      }));
     context_.SetFeedbackEvents(summary_.counts.events_used);
     Json event = {{"event", "exported"}};
     event.update(ToJson(summary_));
     context_.Emit(Dump(event));
-    LogInfo(context_.job().id + " exported " + std::to_string(summary_.documents) +
-            " documents, " + std::to_string(summary_.queries) + " queries, " +
-            std::to_string(summary_.counts.judgements) + " judgements: " +
-            std::to_string(summary_.bytes) + " bytes of vectors");
+    LogInfo(context_.job().id + " exported " + std::to_string(summary_.documents) + " documents, " +
+            std::to_string(summary_.queries) + " queries, " +
+            std::to_string(summary_.counts.judgements) +
+            " judgements: " + std::to_string(summary_.bytes) + " bytes of vectors");
     return {};
   }
 
@@ -154,15 +154,14 @@ class Adaptation {
     JobProgress progress;
     const auto started = std::chrono::steady_clock::now();
     context_.SetProgress("starting trainer", kExportShare);
-    ALMAGEST_TRY(TrainerExit exit,
-                 RunTrainer(options, context_.cancel(), [&](const std::string& line) {
-                   const std::chrono::duration<double> elapsed =
-                       std::chrono::steady_clock::now() - started;
-                   if (auto event = progress.Apply(line, elapsed.count())) {
-                     context_.Emit(std::move(*event));
-                     context_.SetProgress(progress.phase(), progress.fraction());
-                   }
-                 }));
+    ALMAGEST_TRY(
+        TrainerExit exit, RunTrainer(options, context_.cancel(), [&](const std::string& line) {
+          const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+          if (auto event = progress.Apply(line, elapsed.count())) {
+            context_.Emit(std::move(*event));
+            context_.SetProgress(progress.phase(), progress.fraction());
+          }
+        }));
     // Its own words are better than the status they led to; a signal leaves it none.
     if (!exit.succeeded && !progress.failure().empty()) exit.reason = progress.failure();
     return exit;
@@ -192,8 +191,7 @@ class Adaptation {
     version.report_json = outcome_.report_json;
     auto added = collection_->AddVersion(request_.vector_name, std::move(version), *adapter);
     if (!added) {
-      return Fail(added.error().code,
-                  "the trained adapter was refused: " + added.error().message);
+      return Fail(added.error().code, "the trained adapter was refused: " + added.error().message);
     }
     outcome_.version = *added;
     outcome_.state = is_rejected ? JobState::kRejected : JobState::kSucceeded;
@@ -205,8 +203,9 @@ class Adaptation {
   Result<> Activate(VersionId version) {
     ALMAGEST_TRY(const auto tainted, resources_.feedback->TaintedJobs(context_.collection_id()));
     if (tainted.contains(context_.number())) {
-      outcome_.reason = "kept as a candidate: feedback that it was trained on was deleted "
-                        "meanwhile";
+      outcome_.reason =
+          "kept as a candidate: feedback that it was trained on was deleted "
+          "meanwhile";
       return {};
     }
     ALMAGEST_TRY(const auto versions, collection_->Versions(request_.vector_name));
@@ -218,9 +217,9 @@ class Adaptation {
     }
     context_.SetProgress("activating", 0.97);
     if (auto activated = collection_->ActivateVersion(request_.vector_name, version); !activated) {
-      return Fail(activated.error().code, "version " + std::to_string(version) +
-                                              " is stored but could not be activated: " +
-                                              activated.error().message);
+      return Fail(activated.error().code,
+                  "version " + std::to_string(version) +
+                      " is stored but could not be activated: " + activated.error().message);
     }
     return {};
   }

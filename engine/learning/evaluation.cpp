@@ -54,8 +54,8 @@ Result<> PrepareVersions(Collection& collection, const EvaluationRequest& reques
       ALMAGEST_TRY_VOID(collection.PrepareVersion(name, version));
     }
     if (!is_known) {
-      return Fail(ErrorCode::kNotFound, "no searched vector has a version " +
-                                            std::to_string(version));
+      return Fail(ErrorCode::kNotFound,
+                  "no searched vector has a version " + std::to_string(version));
     }
   }
   return {};
@@ -131,10 +131,9 @@ class Evaluator {
     for (const Hit& hit : *hits) ranking.push_back(hit.id);
     const GradedPoints& graded = graded_[at];
     const Gain gain = request_.exponential_gain ? Gain::kExponential : Gain::kLinear;
-    column.metrics[at] = {graded.Ndcg(ranking, request_.k, gain),
-                          graded.Recall(ranking, request_.k),
-                          graded.Recall(ranking, request_.recall_k),
-                          graded.ReciprocalRank(ranking, request_.k)};
+    column.metrics[at] = {
+        graded.Ndcg(ranking, request_.k, gain), graded.Recall(ranking, request_.k),
+        graded.Recall(ranking, request_.recall_k), graded.ReciprocalRank(ranking, request_.k)};
     return {};
   }
 

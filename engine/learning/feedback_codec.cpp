@@ -85,8 +85,9 @@ bool Names(const FeedbackEvent& event, const PointId& point) {
                        [&](const auto& item) { return item.id == point; });
   };
   return has(event.impressions) || has(event.clicks) || has(event.grades) ||
-         std::any_of(event.preferences.begin(), event.preferences.end(),
-                     [&](const Preference& p) { return p.preferred == point || p.over == point; }) ||
+         std::any_of(
+             event.preferences.begin(), event.preferences.end(),
+             [&](const Preference& p) { return p.preferred == point || p.over == point; }) ||
          std::find(event.negatives.begin(), event.negatives.end(), point) != event.negatives.end();
 }
 
@@ -117,8 +118,8 @@ Result<FeedbackEvent> DecodeFeedback(uint64_t id, std::string_view bytes) {
     ALMAGEST_TRY(event.query, DecodeDenseVector(query->second));
     return event;
   } catch (const std::exception& error) {
-    return Fail(ErrorCode::kCorruption, "feedback event " + std::to_string(id) +
-                                            " cannot be read: " + error.what());
+    return Fail(ErrorCode::kCorruption,
+                "feedback event " + std::to_string(id) + " cannot be read: " + error.what());
   }
 }
 

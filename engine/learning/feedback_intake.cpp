@@ -56,8 +56,9 @@ class Intake {
     if (!field) return FailAt(field.error().code, place_ + ": ", field.error().message);
     if (field->is_sparse) {
       return FailAt(ErrorCode::kInvalidArgument, place_,
-                    ".vector is '" + event.vector_name + "', which is sparse; feedback teaches "
-                    "dense vectors");
+                    ".vector is '" + event.vector_name +
+                        "', which is sparse; feedback teaches "
+                        "dense vectors");
     }
     if (auto* vector = std::get_if<DenseVector>(&input.query)) {
       event.query = std::move(*vector);
@@ -107,9 +108,9 @@ class Intake {
                  collection_.Vectors(slot, {VectorSelector::Kind::kNames, {vector_name}}));
     const auto found = vectors.find(vector_name);
     if (found == vectors.end() || !std::holds_alternative<DenseVector>(found->second)) {
-      return FailAt(ErrorCode::kNotFound, place_,
-                    ".query: point " + PointIdToString(id) + " has no vector '" + vector_name +
-                        "'");
+      return FailAt(
+          ErrorCode::kNotFound, place_,
+          ".query: point " + PointIdToString(id) + " has no vector '" + vector_name + "'");
     }
     return std::move(std::get<DenseVector>(found->second));
   }
@@ -168,9 +169,9 @@ class Intake {
     };
     const auto grade = [&](const Grade& item, const std::string& at) -> Result<> {
       if (!(item.grade >= 0 && item.grade <= kGradeMax)) {
-        return FailAt(ErrorCode::kOutOfRange, place_,
-                      at + ".grade is " + Show(item.grade) + ", it must be from 0 to " +
-                          Show(kGradeMax));
+        return FailAt(
+            ErrorCode::kOutOfRange, place_,
+            at + ".grade is " + Show(item.grade) + ", it must be from 0 to " + Show(kGradeMax));
       }
       return CheckPoint(item.id, at);
     };
@@ -207,9 +208,9 @@ class Intake {
 
   Result<> CheckWeight(double weight, const std::string& name) {
     if (weight > 0 && weight <= kWeightMax) return {};
-    return FailAt(ErrorCode::kOutOfRange, place_,
-                  name + " is " + Show(weight) + ", it must be above 0 and at most " +
-                      Show(kWeightMax));
+    return FailAt(
+        ErrorCode::kOutOfRange, place_,
+        name + " is " + Show(weight) + ", it must be above 0 and at most " + Show(kWeightMax));
   }
 
   Result<> CheckRank(const PointId& id, uint32_t rank, const std::string& at) {
@@ -224,8 +225,7 @@ class Intake {
   Result<Slot> FindPoint(const PointId& id, const std::string& at) {
     const Slot slot = collection_.FindSlot(id);
     if (slot != kNoSlot) return slot;
-    return FailAt(ErrorCode::kNotFound, place_,
-                  at + ": there is no point " + PointIdToString(id));
+    return FailAt(ErrorCode::kNotFound, place_, at + ": there is no point " + PointIdToString(id));
   }
   Result<> CheckPoint(const PointId& id, const std::string& at) {
     ALMAGEST_TRY([[maybe_unused]] const Slot slot, FindPoint(id, at));

@@ -215,8 +215,7 @@ Result<FeedbackStore::TrainingView> FeedbackStore::BeginTraining(uint32_t collec
   TrainingView view;
   view.last_event = header.next_id - 1;
   WriteBatch batch;
-  batch.Put(ColumnFamily::kLearning,
-            LearningKey(collection_id, LearningKind::kReport, job_number),
+  batch.Put(ColumnFamily::kLearning, LearningKey(collection_id, LearningKind::kReport, job_number),
             EncodeTraining({vector_name, view.last_event, 0}));
   ALMAGEST_TRY_VOID(store_.Write(batch, Durability::kSync));
   view.snapshot = store_.Snapshot();

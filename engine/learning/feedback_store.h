@@ -31,13 +31,14 @@ class FeedbackStore {
   // Writes validated events in one batch and returns their ids, ascending and consecutive.
   // kOutOfRange (naming the event by its place) when a text cannot be stored; nothing is written
   // then.
-  Result<std::vector<uint64_t>> Append(uint32_t collection_id, std::span<const FeedbackEvent> events,
+  Result<std::vector<uint64_t>> Append(uint32_t collection_id,
+                                       std::span<const FeedbackEvent> events,
                                        Durability durability);
 
   // Events with id >= first_id that match, ascending; `next_id` where the next page starts.
   // kOutOfRange when limit is not 1..kFeedbackPageMax. Cost: decodes every event it passes.
-  Result<FeedbackPage> List(uint32_t collection_id, const FeedbackFilter& filter,
-                            uint64_t first_id, uint64_t limit) const;
+  Result<FeedbackPage> List(uint32_t collection_id, const FeedbackFilter& filter, uint64_t first_id,
+                            uint64_t limit) const;
 
   // Deletes what matches and marks the training records of jobs that saw any of it, in one batch.
   // Returns how many were deleted.

@@ -74,17 +74,18 @@ Result<Judgements> WriteQueries(const Collection& collection, const FeedbackStor
   });
   file->BeginMatrix("queries");
   Result<> written;
-  ALMAGEST_TRY_VOID(feedback.Visit(
-      collection.id(), 1, request.feedback_snapshot, [&](const FeedbackEvent& event) {
-        if (cancel.load(std::memory_order_relaxed)) return false;
-        if (event.vector_name != request.adaptation.vector_name ||
-            event.query.size() != dimension) {
-          return true;
-        }
-        if (builder.Add(event)) written = file->Append(event.query);
-        if (written) written = CheckRowCount("queries", builder.query_count());
-        return written.has_value();
-      }));
+  ALMAGEST_TRY_VOID(feedback.Visit(collection.id(), 1, request.feedback_snapshot,
+                                   [&](const FeedbackEvent& event) {
+                                     if (cancel.load(std::memory_order_relaxed)) return false;
+                                     if (event.vector_name != request.adaptation.vector_name ||
+                                         event.query.size() != dimension) {
+                                       return true;
+                                     }
+                                     if (builder.Add(event)) written = file->Append(event.query);
+                                     if (written)
+                                       written = CheckRowCount("queries", builder.query_count());
+                                     return written.has_value();
+                                   }));
   if (cancel.load()) return Cancelled();
   ALMAGEST_TRY_VOID(std::move(written));
   return builder.Finish(counts);
@@ -157,8 +158,8 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   summary.active_version = versions->active();
   ALMAGEST_TRY(const auto file,
                VectorFileWriter::Create(request.folder / "vectors.safetensors", dimension));
-  ALMAGEST_TRY(const auto row_of_slot, WriteDocuments(collection, field.id, dimension, cancel,
-                                                      on_progress, file.get()));
+  ALMAGEST_TRY(const auto row_of_slot,
+               WriteDocuments(collection, field.id, dimension, cancel, on_progress, file.get()));
   summary.documents = file->row_count();
   ALMAGEST_TRY(const Judgements judgements,
                WriteQueries(collection, feedback, request, dimension, row_of_slot, cancel,
@@ -168,8 +169,8 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   ALMAGEST_TRY_VOID(file->Finish());
   ALMAGEST_TRY_VOID(WriteJudgements(request.folder / "judgements.safetensors", judgements));
 
-  TrainerJob job{request.job_id,         collection.name(), field.dense.distance, dimension,
-                 request.threads,        summary.active_version, {summary.active_version}};
+  TrainerJob job{request.job_id,  collection.name(),      field.dense.distance,    dimension,
+                 request.threads, summary.active_version, {summary.active_version}};
   ALMAGEST_TRY(const auto live, LiveVersions(collection, vector_name));
   for (const VersionId id : live) {
     // Activated after `versions` was read: the trainer compares with what was active then.

@@ -28,9 +28,9 @@ Result<> MakeJobFolder(const fs::path& folder) {
   fs::remove_all(folder, error);
   if (!error) fs::create_directories(folder, error);
   if (!error) return {};
-  return Fail(error == std::errc::no_space_on_device ? ErrorCode::kStorageFull
-                                                     : ErrorCode::kInternal,
-              "cannot make the job folder " + folder.string() + ": " + error.message());
+  return Fail(
+      error == std::errc::no_space_on_device ? ErrorCode::kStorageFull : ErrorCode::kInternal,
+      "cannot make the job folder " + folder.string() + ": " + error.message());
 }
 
 void StripJobFolder(const fs::path& folder) {

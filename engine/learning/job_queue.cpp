@@ -51,8 +51,7 @@ JobQueue::JobQueue(KeyValueStore& store, std::filesystem::path jobs_directory, J
 Result<std::unique_ptr<JobQueue>> JobQueue::Open(KeyValueStore& store,
                                                  std::filesystem::path jobs_directory,
                                                  JobWork work) {
-  std::unique_ptr<JobQueue> queue(
-      new JobQueue(store, std::move(jobs_directory), std::move(work)));
+  std::unique_ptr<JobQueue> queue(new JobQueue(store, std::move(jobs_directory), std::move(work)));
   const std::lock_guard lock(queue->mutex_);
   ALMAGEST_TRY_VOID(queue->Load());
   return queue;
@@ -80,23 +79,23 @@ Result<> JobQueue::Load() {
                                 }));
   for (const CollectionId collection : collections) {
     const KeyRange range = LearningRange(collection, LearningKind::kJob);
-    ALMAGEST_TRY_VOID(store_.Scan(
-        ColumnFamily::kLearning, range.first, range.limit,
-        [&](std::string_view key, std::string_view value) {
-          const auto parts = ParseLearningKey(key);
-          auto job = DecodeJob(value);
-          if (!parts || !job) {
-            LogWarning("a job record is damaged and left out of the list");
-            return true;
-          }
-          auto entry = std::make_shared<Entry>();
-          entry->job = std::move(*job);
-          entry->number = parts->number;
-          entry->collection_id = collection;
-          next_number_ = std::max(next_number_, entry->number + 1);
-          entries_.emplace(entry->number, std::move(entry));
-          return true;
-        }));
+    ALMAGEST_TRY_VOID(store_.Scan(ColumnFamily::kLearning, range.first, range.limit,
+                                  [&](std::string_view key, std::string_view value) {
+                                    const auto parts = ParseLearningKey(key);
+                                    auto job = DecodeJob(value);
+                                    if (!parts || !job) {
+                                      LogWarning(
+                                          "a job record is damaged and left out of the list");
+                                      return true;
+                                    }
+                                    auto entry = std::make_shared<Entry>();
+                                    entry->job = std::move(*job);
+                                    entry->number = parts->number;
+                                    entry->collection_id = collection;
+                                    next_number_ = std::max(next_number_, entry->number + 1);
+                                    entries_.emplace(entry->number, std::move(entry));
+                                    return true;
+                                  }));
   }
   for (const auto& [number, entry] : entries_) {
     if (!IsFinal(entry->job.state)) {
@@ -218,8 +217,8 @@ void JobQueue::Run() {
       entry->job.phase = "starting";
       entry->job.started_at_ms = NowMs();
       if (const auto written = Persist(*entry, Durability::kProcess); !written) {
-        LogWarning("the start of " + entry->job.id + " could not be stored: " +
-                   written.error().message);
+        LogWarning("the start of " + entry->job.id +
+                   " could not be stored: " + written.error().message);
       }
       AddEvent(*entry, Dump({{"event", "state"}, {"state", "running"}}));
     }
@@ -306,9 +305,8 @@ Result<std::vector<JobEvent>> JobQueue::Events(const std::string& id, uint64_t f
 
 void JobQueue::ForgetCollection(uint32_t collection_id) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(waiting_, [&](const EntryPointer& entry) {
-    return entry->collection_id == collection_id;
-  });
+  std::erase_if(waiting_,
+                [&](const EntryPointer& entry) { return entry->collection_id == collection_id; });
   std::erase_if(entries_, [&](const auto& item) {
     const EntryPointer& entry = item.second;
     if (entry->collection_id != collection_id) return false;

@@ -60,8 +60,7 @@ bool JudgementBuilder::Add(const FeedbackEvent& event) {
   std::vector<Judgement> found = Read(event);
   if (found.empty()) return false;
   ++counts_.events_used;
-  const XXH128_hash_t hash =
-      XXH3_128bits(event.query.data(), event.query.size() * sizeof(float));
+  const XXH128_hash_t hash = XXH3_128bits(event.query.data(), event.query.size() * sizeof(float));
   const auto [query, is_new_query] =
       queries_.emplace(QueryHash{hash.low64, hash.high64}, static_cast<int32_t>(queries_.size()));
   int32_t user = -1;
@@ -159,8 +158,8 @@ Judgements JudgementBuilder::Finish(JudgementCounts* counts) {
     columns.document.push_back(judgement.document);
     columns.grade.push_back(judgement.grade);
     // The trainer refuses a weight of zero, which a tiny float may round to.
-    columns.weight.push_back(std::max(static_cast<float>(judgement.weight),
-                                      std::numeric_limits<float>::min()));
+    columns.weight.push_back(
+        std::max(static_cast<float>(judgement.weight), std::numeric_limits<float>::min()));
     columns.user.push_back(judgement.user);
   }
   *counts = counts_;

@@ -36,11 +36,11 @@ struct Judgements {
 };
 
 struct JudgementCounts {
-  uint64_t events = 0;            // Given to Add.
-  uint64_t events_used = 0;       // Left at least one judgement.
-  uint64_t points_missing = 0;    // Mentions of points that exist no more.
+  uint64_t events = 0;          // Given to Add.
+  uint64_t events_used = 0;     // Left at least one judgement.
+  uint64_t points_missing = 0;  // Mentions of points that exist no more.
   uint64_t judgements = 0;
-  uint64_t relevant = 0;          // Of those: grade above 0.
+  uint64_t relevant = 0;  // Of those: grade above 0.
   uint64_t users = 0;
   uint64_t users_capped = 0;
   double largest_user_share = 0;  // Of the whole weight, before capping.

@@ -40,10 +40,10 @@ Result<std::unique_ptr<Learning>> Learning::Open(KeyValueStore& store, Options o
   State* raw = state.get();
   raw->resources = {raw->options.trainer_executable, raw->options.trainer_threads,
                     raw->options.find_collection, &raw->feedback};
-  ALMAGEST_TRY(raw->jobs, JobQueue::Open(store, raw->options.jobs_directory,
-                                         [raw](JobContext& context) {
-                                           return RunAdaptation(raw->resources, context);
-                                         }));
+  ALMAGEST_TRY(raw->jobs,
+               JobQueue::Open(store, raw->options.jobs_directory, [raw](JobContext& context) {
+                 return RunAdaptation(raw->resources, context);
+               }));
   return std::unique_ptr<Learning>(new Learning(std::move(state)));
 }
 

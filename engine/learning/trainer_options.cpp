@@ -94,8 +94,8 @@ Result<> CheckOption(const Option& option, const std::string& name, const Json& 
 Result<> CheckOptions(const Json& object, std::span<const Option> known, const std::string& prefix,
                       uint32_t dimension) {
   for (const auto& [key, value] : object.items()) {
-    const auto option = std::find_if(known.begin(), known.end(),
-                                     [&](const Option& o) { return o.name == key; });
+    const auto option =
+        std::find_if(known.begin(), known.end(), [&](const Option& o) { return o.name == key; });
     if (option == known.end()) {
       return Bad("unknown option '" + prefix + Json(key).dump(-1, ' ', true).substr(1, 64) + "'");
     }

@@ -20,7 +20,7 @@ struct TrainerJob {
   uint32_t dimension = 1;
   unsigned threads = 1;
   VersionId active_version = 0;
-  std::vector<VersionId> live_versions;   // With active_version.
+  std::vector<VersionId> live_versions;  // With active_version.
 };
 
 // `request.options_json` is an object of trainer options, which may hold two more keys: "gate", an

@@ -152,8 +152,8 @@ Result<TrainerExit> RunTrainer(const TrainerOptions& options, const std::atomic<
   const Descriptor input("/dev/null", O_RDONLY);
   const Descriptor log(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND);
   if (input.get() < 0 || log.get() < 0) {
-    return Fail(ErrorCode::kInternal, "cannot create " + log_path.string() + ": " +
-                                          std::strerror(errno));
+    return Fail(ErrorCode::kInternal,
+                "cannot create " + log_path.string() + ": " + std::strerror(errno));
   }
   const std::string path = options.executable.string();
   std::vector<std::string> arguments = {path, "--job", options.job_folder.string(), "--threads",
@@ -161,8 +161,13 @@ Result<TrainerExit> RunTrainer(const TrainerOptions& options, const std::atomic<
   std::vector<std::string> environment = Environment(options.threads);
   const auto argument_pointers = Pointers(arguments);
   const auto environment_pointers = Pointers(environment);
-  ChildPlan plan{path.c_str(), argument_pointers.data(), environment_pointers.data(), input.get(),
-                 log.get(),    ::getpid(),               0};
+  ChildPlan plan{path.c_str(),
+                 argument_pointers.data(),
+                 environment_pointers.data(),
+                 input.get(),
+                 log.get(),
+                 ::getpid(),
+                 0};
   const pid_t pid = Spawn(&plan);
   if (pid < 0) plan.error = errno;
   if (plan.error != 0) {

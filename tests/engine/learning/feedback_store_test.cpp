@@ -163,8 +163,7 @@ TEST(FeedbackStore, FiltersMatchANaiveModel) {
             (!filter.user || e.user == "a") && (!filter.from_ms || e.time_ms >= 5) &&
             (!filter.until_ms || e.time_ms < 12) && (!filter.point || names_three) &&
             (!filter.vector_name || e.vector_name == "text") &&
-            (filter.ids.empty() ||
-             std::count(filter.ids.begin(), filter.ids.end(), i + 1) > 0);
+            (filter.ids.empty() || std::count(filter.ids.begin(), filter.ids.end(), i + 1) > 0);
         if (matches) expected.push_back(i + 1);
       }
       EXPECT_EQ(Ids(*store.List(kCollection, filter, 0, 1'000)), expected);

@@ -32,7 +32,8 @@ TEST(QueryLog, ForgetsTheOldest) {
   std::vector<std::string> ids;
   for (int i = 0; i < 5; ++i) ids.push_back(log.Remember(1, Query(static_cast<float>(i))));
   EXPECT_EQ(log.size(), 3u);
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(log.Find(1, ids[static_cast<size_t>(i)]) != nullptr, i >= 2);
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(log.Find(1, ids[static_cast<size_t>(i)]) != nullptr, i >= 2);
 }
 
 TEST(QueryLog, RefusesForeignAndMalformedIds) {

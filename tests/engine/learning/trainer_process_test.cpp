@@ -140,7 +140,8 @@ TEST_F(TrainerProcess, NamesAnExecutableThatCannotStart) {
   EXPECT_THAT(exit.error().message, HasSubstr(options.executable.string()));
   // Executable by its mode, but no program.
   options.executable = folder_.path() / "garbage";
-  std::ofstream(options.executable) << "\x7f" "ELF garbage";
+  std::ofstream(options.executable) << "\x7f"
+                                       "ELF garbage";
   std::filesystem::permissions(options.executable, std::filesystem::perms::owner_all);
   exit = RunTrainer(options, cancel_, [](const std::string&) {});
   ASSERT_FALSE(exit);
