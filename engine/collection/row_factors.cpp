@@ -13,13 +13,21 @@ const float* RowOf(const Segment::DenseField& field, uint32_t row) {
   return field.rows.Present(row) ? field.rows.Row(row) : nullptr;
 }
 
-// |scale * mapped + offset|
+// |scale * mapped + offset|; 0 where the two cancel out up to rounding (a zero base vector): what
+// is left would be noise, and its inverse a huge score.
 float NormOf(const float* mapped, float scale, std::span<const float> offset) {
   double sum = 0;
+  double mapped_sum = 0;
+  double offset_sum = 0;
   for (size_t i = 0; i < offset.size(); ++i) {
-    const double value = double{scale} * mapped[i] + offset[i];
+    const double scaled = double{scale} * mapped[i];
+    const double value = scaled + offset[i];
     sum += value * value;
+    mapped_sum += scaled * scaled;
+    offset_sum += double{offset[i]} * offset[i];
   }
+  constexpr double kRounding = 1e-5;
+  if (sum <= kRounding * kRounding * (mapped_sum + offset_sum)) return 0;
   return static_cast<float>(std::sqrt(sum));
 }
 

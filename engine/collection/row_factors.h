@@ -14,7 +14,8 @@ namespace almagest {
 // the field is not normalised (its scores need no per-row factor). Factors that are there already
 // are extended, not computed again.
 // With n_k the stored norm of row r_k (1 where none is stored) and M, v of version_set.h:
-//   n_t = |n_k M r_k + v|,  scale = n_k / n_t,  offset = 1 / n_t  (both 0 where n_t is 0).
+//   n_t = |n_k M r_k + v|,  scale = n_k / n_t,  offset = 1 / n_t  (both 0 where n_t is 0: the
+// point then has score 0, as a zero vector has).
 // Errors: those of VersionSet::Cross. Cost: one D x D product per row, by oneDNN in batches.
 Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, FieldId field,
                            VersionId target);

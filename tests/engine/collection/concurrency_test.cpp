@@ -1,0 +1,98 @@
+// Readers, a writer, the optimizer and version changes at once: for the thread sanitizer, and for
+// the promise that a search always sees every point that nobody touches.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <set>
+#include <thread>
+
+#include "tests/engine/collection/collection_fixture.h"
+
+namespace almagest {
+namespace {
+
+constexpr uint64_t kStillPoints = 60;
+constexpr int kRounds = 120;
+
+class ConcurrencyTest : public CollectionTest {
+ protected:
+  // What an exact search over one view finds of the still points.
+  size_t CountStillPoints() {
+    std::set<uint64_t> found;
+    const auto view = collection->view();
+    for (const auto& segment : view->segments) {
+      const uint32_t rows = segment->row_count();
+      const auto field = segment->dense(0);
+      if (!field) continue;
+      const auto factors = segment->row_factors(0, view->versions.at(0)->active());
+      if (!view->versions.at(0)->SameDocumentMap(field->version, view->versions.at(0)->active())) {
+        EXPECT_TRUE(factors != nullptr && factors->scale.size() >= rows);
+      }
+      for (uint32_t row = 0; row < rows; ++row) {
+        if ((segment->deleted_words()[row / 64].load() >> (row % 64) & 1) != 0) continue;
+        const float* values = field->growing_rows != nullptr ? field->growing_rows->Row(row)
+                                                             : field->rows.Row(row);
+        EXPECT_TRUE(std::isfinite(values[0]));
+        const auto point = collection->FindPoint(segment->slot_of(row));
+        if (!point) continue;
+        const uint64_t id = std::get<uint64_t>(point->id);
+        if (id < kStillPoints) found.insert(id);
+      }
+    }
+    return found.size();
+  }
+};
+
+TEST_F(ConcurrencyTest, SearchesSeeEveryStillPointAllTheTime) {
+  std::vector<PointInput> points;
+  for (uint64_t id = 0; id < kStillPoints; ++id) points.push_back(RandomPoint(random, id));
+  Upsert(points);
+  const auto version = collection->AddVersion("", {}, RandomAdapter(random, kTestDimension, true));
+  ASSERT_TRUE(version);
+
+  std::atomic<bool> done{false};
+  std::atomic<uint64_t> searches{0};
+  std::vector<std::thread> threads;
+  for (int reader = 0; reader < 2; ++reader) {
+    threads.emplace_back([&] {
+      while (!done) {
+        EXPECT_EQ(CountStillPoints(), kStillPoints);
+        EXPECT_GE(collection->point_count(), kStillPoints);
+        EXPECT_TRUE(collection->MatchingSlots(Filter(), {}));
+        collection->Idf(3, std::vector<uint32_t>{1, 2});
+        collection->Info();
+        ++searches;
+        std::this_thread::yield();
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    while (!done) {
+      EXPECT_TRUE(collection->OptimizeOnce([](double) { return true; }));
+      std::this_thread::yield();
+    }
+  });
+  threads.emplace_back([&] {
+    for (VersionId next = 1; !done; next = 1 - next) {
+      EXPECT_TRUE(collection->ActivateVersion("", next));
+      std::this_thread::yield();
+    }
+  });
+  for (int round = 0; round < kRounds || searches < 10; ++round) {
+    std::vector<PointInput> moving;
+    for (int i = 0; i < 5; ++i) {
+      moving.push_back(RandomPoint(random, kStillPoints + random() % 40));
+      moving.back().vectors["terms"] = RandomSparse(random, 30);
+      moving.back().payload = R"({"color":"red"})";
+    }
+    Upsert(moving);
+    Delete({kStillPoints + random() % 40});
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(CountStillPoints(), kStillPoints);
+}
+
+}  // namespace
+}  // namespace almagest
