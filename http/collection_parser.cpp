@@ -1,0 +1,312 @@
+#include "http/collection_parser.h"
+
+#include <fmt/format.h>
+
+#include "engine/payload/payload.h"
+#include "http/error_response.h"
+
+namespace almagest {
+namespace {
+
+// Options that belong to what this server does not have.
+constexpr std::string_view kNoQuantizationSetting =
+    "codes are chosen by the server and results are rescored with full precision";
+
+Result<> RequireOne(const JsonValue& object, std::string_view key, std::string_view why) {
+  ALMAGEST_TRY(const auto value, object.FindUnsigned(key));
+  if (value.value_or(1) != 1) return Fail(UnsupportedError(object.ChildPath(key), why));
+  return {};
+}
+
+Result<> RequireFloat32(const JsonValue& object) {
+  ALMAGEST_TRY(const auto type, object.FindString("datatype"));
+  if (type && *type != "float32") {
+    return Fail(UnsupportedError(object.ChildPath("datatype"), "vectors are float32"));
+  }
+  return {};
+}
+
+// on_disk and memory say where data may live. Here everything is in mapped files behind a cache
+// that the operating system sizes, which is what both settings ask for.
+Result<> CheckPlacement(const JsonValue& object) {
+  ALMAGEST_TRY_VOID(object.FindBool("on_disk"));
+  ALMAGEST_TRY(const auto memory, object.FindString("memory"));
+  if (memory == "pinned") {
+    return Fail(UnsupportedError(object.ChildPath("memory"), "files are mapped, not pinned"));
+  }
+  return {};
+}
+
+Result<> ApplyHnsw(const JsonValue& value, HnswConfig& hnsw) {
+  ALMAGEST_TRY_VOID(
+      value.RefuseUnknownKeys({"m", "ef_construct", "full_scan_threshold", "max_indexing_threads",
+                               "on_disk", "memory", "payload_m", "inline_storage"}));
+  ALMAGEST_TRY_VOID(value.RefuseKey("payload_m", "filtered search needs no extra links"));
+  ALMAGEST_TRY_VOID(value.RefuseKey("inline_storage", "the layout of graphs is fixed"));
+  ALMAGEST_TRY_VOID(CheckPlacement(value));
+  ALMAGEST_TRY_VOID(value.FindUnsigned("max_indexing_threads"));  // An upper bound; we use one.
+  if (const auto m = value.Find("m")) {
+    ALMAGEST_TRY(hnsw.degree, m->AsUnsignedIn(4, 128));
+  }
+  if (const auto ef = value.Find("ef_construct")) {
+    ALMAGEST_TRY(hnsw.build_beam, ef->AsUnsignedIn(4, 4096));
+  }
+  ALMAGEST_TRY(const auto threshold, value.FindUnsigned("full_scan_threshold"));
+  hnsw.full_scan_threshold_kb = threshold.value_or(hnsw.full_scan_threshold_kb);
+  return {};
+}
+
+Result<DenseVectorConfig> ParseDense(const JsonValue& value, const HnswConfig& defaults) {
+  ALMAGEST_TRY_VOID(value.ExpectObject());
+  ALMAGEST_TRY_VOID(value.RefuseKey("quantization_config", kNoQuantizationSetting));
+  ALMAGEST_TRY_VOID(value.RefuseKey("quantization", kNoQuantizationSetting));
+  ALMAGEST_TRY_VOID(value.RefuseKey("multivector_config", "a point has one vector per name"));
+  ALMAGEST_TRY_VOID(RequireFloat32(value));
+  ALMAGEST_TRY_VOID(CheckPlacement(value));
+  DenseVectorConfig dense;
+  dense.hnsw = defaults;
+  ALMAGEST_TRY(const JsonValue size, value.Require("size"));
+  ALMAGEST_TRY(dense.dimension, size.AsUnsignedIn(1, kDimensionMax));
+  ALMAGEST_TRY(const JsonValue distance, value.Require("distance"));
+  ALMAGEST_TRY(const std::string_view name, distance.AsString());
+  const auto known = ParseDistance(name);
+  if (!known) {
+    return Fail(FormatError(distance.path(),
+                            fmt::format("unknown variant `{}`, expected one of `Cosine`, `Euclid`, "
+                                        "`Dot`, `Manhattan`",
+                                        name.substr(0, 100))));
+  }
+  dense.distance = *known;
+  if (const auto hnsw = value.Find("hnsw_config")) {
+    ALMAGEST_TRY_VOID(ApplyHnsw(*hnsw, dense.hnsw));
+  }
+  return dense;
+}
+
+Result<SparseVectorConfig> ParseSparse(const JsonValue& value) {
+  ALMAGEST_TRY_VOID(value.ExpectObject());
+  SparseVectorConfig sparse;
+  if (const auto index = value.Find("index")) {
+    ALMAGEST_TRY_VOID(index->ExpectObject());
+    ALMAGEST_TRY_VOID(RequireFloat32(*index));
+    ALMAGEST_TRY_VOID(CheckPlacement(*index));
+    // Below it a full scan may be used; sparse search is exact either way.
+    ALMAGEST_TRY_VOID(index->FindUnsigned("full_scan_threshold"));
+  }
+  ALMAGEST_TRY(const auto modifier, value.FindString("modifier"));
+  if (modifier && *modifier != "idf" && *modifier != "none") {
+    return Fail(FormatError(value.ChildPath("modifier"), "expected `idf` or `none`"));
+  }
+  sparse.idf = modifier == "idf";
+  return sparse;
+}
+
+Result<> ApplyOptimizers(const JsonValue& value, OptimizerConfig& optimizer) {
+  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys(
+      {"deleted_threshold", "vacuum_min_vector_number", "default_segment_number",
+       "max_segment_size", "memmap_threshold", "indexing_threshold", "flush_interval_sec",
+       "max_optimization_threads", "prevent_unoptimized"}));
+  ALMAGEST_TRY_VOID(value.RefuseKey("vacuum_min_vector_number", "use deleted_threshold"));
+  ALMAGEST_TRY_VOID(value.RefuseKey("max_segment_size", "segments are bounded in rows, not bytes"));
+  ALMAGEST_TRY_VOID(value.RefuseKey("indexing_threshold", "use hnsw_config.full_scan_threshold"));
+  ALMAGEST_TRY(const auto prevent, value.FindBool("prevent_unoptimized"));
+  if (prevent.value_or(false)) {
+    return Fail(
+        UnsupportedError(value.ChildPath("prevent_unoptimized"), "writes are searchable at once"));
+  }
+  // Segments are always mapped; an acknowledged write is in the log at once; there is one thread.
+  ALMAGEST_TRY_VOID(value.FindUnsigned("memmap_threshold"));
+  ALMAGEST_TRY_VOID(value.FindUnsigned("flush_interval_sec"));
+  if (const auto deleted = value.Find("deleted_threshold")) {
+    ALMAGEST_TRY(optimizer.deleted_fraction_max, deleted->AsDoubleIn(0, 1));
+  }
+  // 0 leaves the number to the server.
+  if (const auto segments = value.Find("default_segment_number")) {
+    ALMAGEST_TRY(const uint64_t count, segments->AsUnsignedIn(0, 64));
+    if (count > 0) optimizer.segments_max = static_cast<uint32_t>(count);
+  }
+  return {};
+}
+
+Result<> ApplyOurs(const JsonValue& value, CollectionConfig& config) {
+  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"durability", "seal_rows"}));
+  ALMAGEST_TRY(const auto durability, value.FindString("durability"));
+  if (durability && *durability != "sync" && *durability != "process") {
+    return Fail(FormatError(value.ChildPath("durability"), "expected `sync` or `process`"));
+  }
+  if (durability) {
+    config.durability = *durability == "sync" ? Durability::kSync : Durability::kProcess;
+  }
+  if (const auto rows = value.Find("seal_rows")) {
+    ALMAGEST_TRY(config.optimizer.seal_rows, rows->AsUnsignedIn(1, 10'000'000));
+  }
+  return {};
+}
+
+Result<> CheckSingleShard(const JsonValue& body) {
+  ALMAGEST_TRY_VOID(RequireOne(body, "shard_number", "collections have one shard"));
+  ALMAGEST_TRY_VOID(RequireOne(body, "replication_factor", "this server is a single node"));
+  ALMAGEST_TRY_VOID(RequireOne(body, "write_consistency_factor", "this server is a single node"));
+  ALMAGEST_TRY(const auto method, body.FindString("sharding_method"));
+  if (method && *method != "auto") {
+    return Fail(UnsupportedError(body.ChildPath("sharding_method"), "collections have one shard"));
+  }
+  ALMAGEST_TRY_VOID(body.FindBool("on_disk_payload"));  // Payloads are on disk, behind a cache.
+  return {};
+}
+
+Result<> RefuseMissingFeatures(const JsonValue& body) {
+  ALMAGEST_TRY_VOID(body.RefuseKey("quantization_config", kNoQuantizationSetting));
+  ALMAGEST_TRY_VOID(body.RefuseKey("quantization", kNoQuantizationSetting));
+  ALMAGEST_TRY_VOID(body.RefuseKey("init_from", "copy points with scroll and upsert"));
+  const auto strict = body.Find("strict_mode_config");
+  if (!strict) return {};
+  ALMAGEST_TRY(const auto enabled, strict->FindBool("enabled"));
+  if (!enabled.value_or(false)) return {};
+  return Fail(UnsupportedError(strict->path(), "the limits of this server are fixed"));
+}
+
+// `metadata`: keys set to null are removed.
+Result<> ApplyMetadata(const JsonValue& value, CollectionConfig& config) {
+  ALMAGEST_TRY_VOID(value.ExpectObject());
+  ALMAGEST_TRY(config.metadata_json, MergePayload(config.metadata_json, value.ToJson()));
+  return {};
+}
+
+}  // namespace
+
+Result<CollectionConfig> ParseCreateCollection(const JsonValue& body) {
+  ALMAGEST_TRY_VOID(body.ExpectObject());
+  ALMAGEST_TRY_VOID(RefuseMissingFeatures(body));
+  ALMAGEST_TRY_VOID(CheckSingleShard(body));
+  if (const auto payload = body.Find("payload")) ALMAGEST_TRY_VOID(CheckPlacement(*payload));
+  CollectionConfig config;
+  HnswConfig hnsw;
+  if (const auto value = body.Find("hnsw_config")) ALMAGEST_TRY_VOID(ApplyHnsw(*value, hnsw));
+  if (const auto vectors = body.Find("vectors")) {
+    ALMAGEST_TRY_VOID(vectors->ExpectObject());
+    const auto size = vectors->Find("size");
+    if (size && !size->IsObject()) {
+      ALMAGEST_TRY(config.dense[""], ParseDense(*vectors, hnsw));
+    } else {
+      ALMAGEST_TRY(const auto members, vectors->Members());
+      for (const auto& [name, value] : members) {
+        ALMAGEST_TRY(config.dense[std::string(name)], ParseDense(value, hnsw));
+      }
+    }
+  }
+  if (const auto sparse = body.Find("sparse_vectors")) {
+    ALMAGEST_TRY(const auto members, sparse->Members());
+    for (const auto& [name, value] : members) {
+      ALMAGEST_TRY(config.sparse[std::string(name)], ParseSparse(value));
+    }
+  }
+  if (const auto optimizers = body.Find("optimizers_config")) {
+    ALMAGEST_TRY_VOID(ApplyOptimizers(*optimizers, config.optimizer));
+  }
+  if (const auto metadata = body.Find("metadata")) {
+    ALMAGEST_TRY_VOID(ApplyMetadata(*metadata, config));
+  }
+  if (const auto ours = body.Find("almagest")) ALMAGEST_TRY_VOID(ApplyOurs(*ours, config));
+  ALMAGEST_TRY_VOID(ValidateConfig(config));
+  return config;
+}
+
+Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config) {
+  ALMAGEST_TRY_VOID(body.ExpectObject());
+  ALMAGEST_TRY_VOID(RefuseMissingFeatures(body));
+  if (const auto params = body.Find("params")) {
+    ALMAGEST_TRY_VOID(params->ExpectObject());
+    ALMAGEST_TRY_VOID(CheckSingleShard(*params));
+    ALMAGEST_TRY_VOID(params->RefuseKey("read_fan_out_factor", "this server is a single node"));
+    ALMAGEST_TRY_VOID(params->RefuseKey("read_fan_out_delay_ms", "this server is a single node"));
+  }
+  if (const auto hnsw = body.Find("hnsw_config")) {
+    for (auto& [name, dense] : config.dense) ALMAGEST_TRY_VOID(ApplyHnsw(*hnsw, dense.hnsw));
+  }
+  if (const auto vectors = body.Find("vectors")) {
+    ALMAGEST_TRY(const auto members, vectors->Members());
+    for (const auto& [name, value] : members) {
+      const auto found = config.dense.find(std::string(name));
+      if (found == config.dense.end()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("Not existing vector name error: {}", name));
+      }
+      ALMAGEST_TRY_VOID(value.RefuseKey("quantization_config", kNoQuantizationSetting));
+      ALMAGEST_TRY_VOID(CheckPlacement(value));
+      if (const auto hnsw = value.Find("hnsw_config")) {
+        ALMAGEST_TRY_VOID(ApplyHnsw(*hnsw, found->second.hnsw));
+      }
+    }
+  }
+  if (const auto sparse = body.Find("sparse_vectors")) {
+    ALMAGEST_TRY(const auto members, sparse->Members());
+    for (const auto& [name, value] : members) {
+      const auto found = config.sparse.find(std::string(name));
+      if (found == config.sparse.end()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("Not existing vector name error: {}", name));
+      }
+      ALMAGEST_TRY(const SparseVectorConfig changed, ParseSparse(value));
+      if (value.Find("modifier")) found->second = changed;
+    }
+  }
+  if (const auto optimizers = body.Find("optimizers_config")) {
+    ALMAGEST_TRY_VOID(ApplyOptimizers(*optimizers, config.optimizer));
+  }
+  if (const auto metadata = body.Find("metadata")) {
+    ALMAGEST_TRY_VOID(ApplyMetadata(*metadata, config));
+  }
+  if (const auto ours = body.Find("almagest")) ALMAGEST_TRY_VOID(ApplyOurs(*ours, config));
+  return ValidateConfig(config);
+}
+
+Result<> ApplyNewVector(const JsonValue& body, const std::string& name, CollectionConfig& config) {
+  ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"dense", "sparse"}));
+  const auto dense = body.Find("dense");
+  const auto sparse = body.Find("sparse");
+  if (dense.has_value() == sparse.has_value()) {
+    return Fail(FormatError("", "expected one of `dense` and `sparse`"));
+  }
+  if (config.dense.contains(name) || config.sparse.contains(name)) {
+    return Fail(ErrorCode::kAlreadyExists, fmt::format("vector `{}` already exists", name));
+  }
+  if (dense) {
+    ALMAGEST_TRY(config.dense[name], ParseDense(*dense, HnswConfig()));
+  } else {
+    ALMAGEST_TRY(config.sparse[name], ParseSparse(*sparse));
+  }
+  return ValidateConfig(config);
+}
+
+Result<PayloadIndexType> ParsePayloadIndexSchema(const JsonValue& value) {
+  JsonValue type = value;
+  if (value.IsObject()) {
+    ALMAGEST_TRY(type, value.Require("type"));
+    ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"type", "on_disk", "memory", "is_tenant",
+                                               "is_principal", "lookup", "range", "enable_hnsw"}));
+    ALMAGEST_TRY_VOID(CheckPlacement(value));
+    for (const std::string_view key : {"is_tenant", "is_principal"}) {
+      ALMAGEST_TRY(const auto enabled, value.FindBool(key));
+      if (enabled.value_or(false)) {
+        return Fail(UnsupportedError(value.ChildPath(key), "points are not grouped by a key"));
+      }
+    }
+    // Every index answers both; graphs need no extra links for filters.
+    for (const std::string_view key : {"lookup", "range", "enable_hnsw"}) {
+      ALMAGEST_TRY_VOID(value.FindBool(key));
+    }
+  }
+  ALMAGEST_TRY(const std::string_view name, type.AsString());
+  if (const auto known = ParsePayloadIndexType(name)) return *known;
+  if (name == "text" || name == "geo") {
+    return Fail(UnsupportedError(type.path(), fmt::format("there are no {} indexes; conditions on "
+                                                          "such keys work without one",
+                                                          name)));
+  }
+  return Fail(FormatError(type.path(),
+                          "expected `keyword`, `integer`, `float`, `bool`, "
+                          "`datetime` or `uuid`"));
+}
+
+}  // namespace almagest

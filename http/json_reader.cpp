@@ -1,0 +1,221 @@
+#include "http/json_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "http/error_response.h"
+
+namespace almagest {
+namespace {
+
+using DomElement = simdjson::dom::element;
+using simdjson::dom::element_type;
+
+// A parser that once read a large body keeps buffers several times its size: not for ever.
+constexpr size_t kParserCapacityKept = 4u << 20;
+
+std::string_view TypeName(const DomElement& value) {
+  switch (value.type()) {
+    case element_type::ARRAY:
+      return "an array";
+    case element_type::OBJECT:
+      return "an object";
+    case element_type::INT64:
+    case element_type::UINT64:
+      return "a whole number";
+    case element_type::DOUBLE:
+      return "a number";
+    case element_type::STRING:
+      return "a string";
+    case element_type::BOOL:
+      return "a boolean";
+    case element_type::NULL_VALUE:
+      return "null";
+  }
+  return "a value";
+}
+
+std::string KnownNames(std::initializer_list<std::string_view> known) {
+  std::string text;
+  for (const std::string_view name : known) {
+    text += fmt::format("{}`{}`", text.empty() ? "" : ", ", name);
+  }
+  return text;
+}
+
+template <class T, class Read>
+Result<std::optional<T>> FindMember(const JsonValue& object, std::string_view key, Read read) {
+  const std::optional<JsonValue> member = object.Find(key);
+  if (!member) return std::optional<T>();
+  ALMAGEST_TRY(auto value, read(*member));
+  return std::optional<T>(T(value));
+}
+
+}  // namespace
+
+Error JsonValue::TypeError(std::string_view expected) const {
+  return FormatError(path_, fmt::format("expected {}, got {}", expected, TypeName(element_)));
+}
+
+std::string JsonValue::ChildPath(std::string_view key) const {
+  return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+}
+
+std::string JsonValue::ChildPath(size_t index) const { return fmt::format("{}[{}]", path_, index); }
+
+Result<> JsonValue::ExpectObject() const {
+  if (!IsObject()) return Fail(TypeError("an object"));
+  return {};
+}
+
+Result<bool> JsonValue::AsBool() const {
+  bool value = false;
+  if (element_.get(value) != simdjson::SUCCESS) return Fail(TypeError("a boolean"));
+  return value;
+}
+
+Result<std::string_view> JsonValue::AsString() const {
+  std::string_view value;
+  if (element_.get(value) != simdjson::SUCCESS) return Fail(TypeError("a string"));
+  return value;
+}
+
+Result<uint64_t> JsonValue::AsUnsigned() const {
+  uint64_t value = 0;
+  if (element_.get(value) == simdjson::SUCCESS) return value;
+  if (element_.is<int64_t>()) {
+    return Fail(FormatError(
+        path_, fmt::format("expected a whole number from 0 on, got {}", int64_t(element_))));
+  }
+  return Fail(TypeError("a whole number"));
+}
+
+Result<int64_t> JsonValue::AsInteger() const {
+  int64_t value = 0;
+  if (element_.get(value) != simdjson::SUCCESS) return Fail(TypeError("a whole number"));
+  return value;
+}
+
+Result<double> JsonValue::AsDouble() const {
+  double value = 0;
+  if (element_.get(value) != simdjson::SUCCESS) return Fail(TypeError("a number"));
+  return value;
+}
+
+Result<std::vector<JsonValue>> JsonValue::Items() const {
+  simdjson::dom::array array;
+  if (element_.get(array) != simdjson::SUCCESS) return Fail(TypeError("an array"));
+  std::vector<JsonValue> items;
+  size_t index = 0;
+  for (const DomElement item : array) items.emplace_back(item, ChildPath(index++));
+  return items;
+}
+
+Result<std::vector<std::pair<std::string_view, JsonValue>>> JsonValue::Members() const {
+  simdjson::dom::object object;
+  if (element_.get(object) != simdjson::SUCCESS) return Fail(TypeError("an object"));
+  std::vector<std::pair<std::string_view, JsonValue>> members;
+  for (const auto& field : object) {
+    members.emplace_back(field.key, JsonValue(field.value, ChildPath(field.key)));
+  }
+  return members;
+}
+
+Result<std::vector<std::string>> JsonValue::AsStrings() const {
+  ALMAGEST_TRY(const auto items, Items());
+  std::vector<std::string> strings;
+  for (const JsonValue& item : items) {
+    ALMAGEST_TRY(const std::string_view text, item.AsString());
+    strings.emplace_back(text);
+  }
+  return strings;
+}
+
+std::optional<JsonValue> JsonValue::Find(std::string_view key) const {
+  simdjson::dom::object object;
+  if (element_.get(object) != simdjson::SUCCESS) return std::nullopt;
+  DomElement member;
+  if (object.at_key(key).get(member) != simdjson::SUCCESS || member.is_null()) return std::nullopt;
+  return JsonValue(member, ChildPath(key));
+}
+
+Result<JsonValue> JsonValue::Require(std::string_view key) const {
+  ALMAGEST_TRY_VOID(ExpectObject());
+  std::optional<JsonValue> member = Find(key);
+  if (!member) return Fail(FormatError(path_, fmt::format("missing field `{}`", key)));
+  return *std::move(member);
+}
+
+Result<> JsonValue::RefuseUnknownKeys(std::initializer_list<std::string_view> known) const {
+  simdjson::dom::object object;
+  if (element_.get(object) != simdjson::SUCCESS) return Fail(TypeError("an object"));
+  for (const auto& field : object) {
+    if (std::find(known.begin(), known.end(), field.key) != known.end()) continue;
+    return Fail(FormatError(path_, fmt::format("unknown field `{}`, expected one of {}",
+                                               field.key.substr(0, 100), KnownNames(known))));
+  }
+  return {};
+}
+
+Result<> JsonValue::RefuseKey(std::string_view key, std::string_view why) const {
+  if (Find(key)) return Fail(UnsupportedError(ChildPath(key), why));
+  return {};
+}
+
+Result<std::optional<bool>> JsonValue::FindBool(std::string_view key) const {
+  return FindMember<bool>(*this, key, [](const JsonValue& v) { return v.AsBool(); });
+}
+
+Result<std::optional<uint64_t>> JsonValue::FindUnsigned(std::string_view key) const {
+  return FindMember<uint64_t>(*this, key, [](const JsonValue& v) { return v.AsUnsigned(); });
+}
+
+Result<std::optional<double>> JsonValue::FindDouble(std::string_view key) const {
+  return FindMember<double>(*this, key, [](const JsonValue& v) { return v.AsDouble(); });
+}
+
+Result<std::optional<std::string>> JsonValue::FindString(std::string_view key) const {
+  return FindMember<std::string>(*this, key, [](const JsonValue& v) { return v.AsString(); });
+}
+
+Result<uint64_t> JsonValue::AsUnsignedIn(uint64_t lowest, uint64_t highest) const {
+  ALMAGEST_TRY(const uint64_t value, AsUnsigned());
+  if (value >= lowest && value <= highest) return value;
+  return Fail(ValueError(path_, fmt::format("{}", value),
+                         highest == UINT64_MAX ? fmt::format("{} or larger", lowest)
+                                               : fmt::format("from {} to {}", lowest, highest)));
+}
+
+Result<double> JsonValue::AsDoubleIn(double lowest, double highest) const {
+  ALMAGEST_TRY(const double value, AsDouble());
+  if (value >= lowest && value <= highest) return value;
+  return Fail(
+      ValueError(path_, fmt::format("{}", value), fmt::format("from {} to {}", lowest, highest)));
+}
+
+std::string JsonValue::ToJson() const { return simdjson::minify(element_); }
+
+Result<JsonValue> ParseJsonBody(std::string_view body) {
+  thread_local simdjson::dom::parser parser;
+  if (parser.capacity() > kParserCapacityKept && body.size() <= kParserCapacityKept) {
+    parser = simdjson::dom::parser();
+  }
+  if (body.empty()) return Fail(FormatError("", "the body is empty"));
+  // allocate() sets the depth; it keeps what is large enough already.
+  if (parser.capacity() < body.size() || parser.max_depth() != kJsonDepthMax) {
+    if (const auto error = parser.allocate(body.size(), kJsonDepthMax); error) {
+      return Fail(FormatError("", simdjson::error_message(error)));
+    }
+  }
+  simdjson::dom::element root;
+  if (const auto error = parser.parse(body.data(), body.size()).get(root); error) {
+    if (error == simdjson::DEPTH_ERROR) {
+      return Fail(FormatError("", fmt::format("nested deeper than {} levels", kJsonDepthMax)));
+    }
+    return Fail(FormatError("", simdjson::error_message(error)));
+  }
+  return JsonValue(root, "");
+}
+
+}  // namespace almagest

@@ -1,0 +1,87 @@
+// Reads a request body: a JSON value that knows its place ("points[3].vector"), so that every error
+// names the field. Built on simdjson's DOM; broken UTF-8, trailing bytes, numbers out of range and
+// nesting deeper than kJsonDepthMax are refused while parsing.
+//
+// Objects are open unless a parser calls RefuseUnknownKeys. A member that is null counts as absent,
+// as in Qdrant. Of a key given twice the first one counts.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "storage/base/result.h"
+
+namespace almagest {
+
+// A query tree of kQueryDepthMax takes two levels per node, plus its filter.
+inline constexpr size_t kJsonDepthMax = 160;
+
+class JsonValue {
+ public:
+  JsonValue(simdjson::dom::element element, std::string path)
+      : element_(element), path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+  simdjson::dom::element element() const { return element_; }
+
+  bool IsNull() const { return element_.is_null(); }
+  bool IsObject() const { return element_.is_object(); }
+  bool IsArray() const { return element_.is_array(); }
+  bool IsString() const { return element_.is_string(); }
+  bool IsBool() const { return element_.is_bool(); }
+  bool IsNumber() const { return element_.is_number(); }
+
+  // All of these: 400 naming the path when the value has another type.
+  Result<> ExpectObject() const;
+  Result<bool> AsBool() const;
+  Result<std::string_view> AsString() const;  // Valid while the document is.
+  Result<uint64_t> AsUnsigned() const;        // A whole number 0..2^64-1.
+  Result<int64_t> AsInteger() const;
+  Result<double> AsDouble() const;
+  Result<std::vector<JsonValue>> Items() const;
+  Result<std::vector<std::pair<std::string_view, JsonValue>>> Members() const;
+  Result<std::vector<std::string>> AsStrings() const;  // An array of strings.
+
+  // The member of that name; nullopt when there is none, it is null, or this is no object.
+  std::optional<JsonValue> Find(std::string_view key) const;
+  // 400 "missing field `key`".
+  Result<JsonValue> Require(std::string_view key) const;
+  // 400 naming the first key that is not in `known`, and the known ones.
+  Result<> RefuseUnknownKeys(std::initializer_list<std::string_view> known) const;
+  // 400 naming `key` and the reason if it is there and not null.
+  Result<> RefuseKey(std::string_view key, std::string_view why) const;
+
+  // Members with a default for absence.
+  Result<std::optional<bool>> FindBool(std::string_view key) const;
+  Result<std::optional<uint64_t>> FindUnsigned(std::string_view key) const;
+  Result<std::optional<double>> FindDouble(std::string_view key) const;
+  Result<std::optional<std::string>> FindString(std::string_view key) const;
+
+  // A whole number in lowest..highest: 400 for another type, 422 naming value and limits.
+  Result<uint64_t> AsUnsignedIn(uint64_t lowest, uint64_t highest) const;
+  Result<double> AsDoubleIn(double lowest, double highest) const;
+
+  // The value as compact JSON text.
+  std::string ToJson() const;
+  std::string ChildPath(std::string_view key) const;
+  std::string ChildPath(size_t index) const;
+
+ private:
+  Error TypeError(std::string_view expected) const;
+
+  simdjson::dom::element element_;
+  std::string path_;
+};
+
+// The parsed body. Valid until the same thread parses again (the parser is reused per thread).
+// 400 for an empty or broken body.
+Result<JsonValue> ParseJsonBody(std::string_view body);
+
+}  // namespace almagest

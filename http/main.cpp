@@ -1,0 +1,139 @@
+// almagestd: flags, wiring, signals.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include "engine/database.h"
+#include "http/application.h"
+#include "http/authentication.h"
+#include "http/metrics.h"
+#include "http/server.h"
+#include "storage/base/log.h"
+
+namespace {
+
+using almagest::LogLevel;
+
+struct Flags {
+  std::string data = "./almagest-data";
+  std::string host = "127.0.0.1";
+  uint16_t port = 7333;
+  std::string model_dir;
+  std::string trainer;
+  unsigned threads = 0;
+  std::string api_key;
+  bool allow_anonymous = false;
+  double optimizer_cpu_share = 0.5;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+int Complain(const std::string& message) {
+  std::cerr << "almagestd: " << message << std::endl;
+  return 1;
+}
+
+std::filesystem::path ExecutableFolder() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? std::filesystem::path(".") : path.parent_path();
+}
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--data", flags.data, "Data folder")->capture_default_str();
+  app.add_option("--host", flags.host, "Address to listen on")->capture_default_str();
+  app.add_option("--port", flags.port, "Port to listen on; 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--model-dir", flags.model_dir,
+                 "Folder of the text encoder's files (default: `models` beside the executable)");
+  app.add_option("--trainer", flags.trainer,
+                 "Path of almagest-trainer (default: beside the executable)");
+  app.add_option("--threads", flags.threads, "Worker threads; 0: two per core, at least 4")
+      ->check(CLI::Range(0u, 1024u))
+      ->capture_default_str();
+  app.add_option("--api-key", flags.api_key, "Key that requests must carry")
+      ->envname("ALMAGEST_API_KEY");
+  app.add_flag("--allow-anonymous", flags.allow_anonymous,
+               "Listen beyond this machine without a key");
+  app.add_option("--optimizer-cpu-share", flags.optimizer_cpu_share,
+                 "Part of one core for the optimizer while searches run")
+      ->check(CLI::Range(0.05, 1.0))
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"debug", LogLevel::kDebug},
+                                                                  {"info", LogLevel::kInfo},
+                                                                  {"warning", LogLevel::kWarning},
+                                                                  {"error", LogLevel::kError}}));
+  app.set_version_flag("--version", std::string("almagestd ") + ALMAGEST_VERSION);
+}
+
+int Run(const Flags& flags) {
+  if (!almagest::IsLoopback(flags.host) && flags.api_key.empty() && !flags.allow_anonymous) {
+    return Complain(
+        fmt::format("--host {} can be reached from other machines: set --api-key (or "
+                    "ALMAGEST_API_KEY), or say --allow-anonymous",
+                    flags.host));
+  }
+  almagest::BlockStopSignals();
+  almagest::SetLogLevel(flags.log_level);
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+
+  almagest::DatabaseOptions options;
+  options.data_directory = flags.data;
+  options.model_directory = flags.model_dir.empty() ? ExecutableFolder() / "models"
+                                                    : std::filesystem::path(flags.model_dir);
+  options.trainer_executable = flags.trainer.empty() ? ExecutableFolder() / "almagest-trainer"
+                                                     : std::filesystem::path(flags.trainer);
+  options.optimizer_cpu_share = flags.optimizer_cpu_share;
+  options.trainer_threads = cores;
+  options.encoder_threads = cores;
+  auto database = almagest::Database::Open(options);
+  if (!database) return Complain(database.error().message);
+  if (access(options.trainer_executable.c_str(), X_OK) != 0) {
+    almagest::LogWarning(fmt::format("the trainer {} is missing: adaptation jobs cannot start",
+                                     options.trainer_executable.string()));
+  }
+
+  almagest::Metrics metrics;
+  almagest::Service service{**database, metrics, ALMAGEST_VERSION, ALMAGEST_COMMIT,
+                            static_cast<int>(cores)};
+  almagest::Application application(service, flags.api_key);
+  almagest::ServerOptions server_options;
+  server_options.host = flags.host;
+  server_options.port = flags.port;
+  server_options.worker_threads = flags.threads > 0 ? flags.threads : std::max(4u, 2 * cores);
+  auto server = almagest::Server::Start(server_options, application);
+  if (!server) return Complain(server.error().message);
+
+  std::cout << fmt::format("almagest {} at http://{}:{}, data in {}, {}", ALMAGEST_VERSION,
+                           flags.host, (*server)->port(),
+                           std::filesystem::absolute(flags.data).lexically_normal().string(),
+                           flags.api_key.empty() ? "no api key" : "api key required")
+            << std::endl;
+  const int signal = almagest::WaitForStopSignal();
+  almagest::LogInfo(fmt::format("stopping after signal {}", signal));
+  (*server)->Stop();
+  server->reset();
+  database->reset();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("almagestd: the Almagest server, a vector database that learns");
+  Flags flags;
+  AddFlags(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return Complain(error.what());
+  }
+  return Run(flags);
+}

@@ -1,0 +1,102 @@
+#include "http/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <map>
+
+namespace almagest {
+namespace {
+
+// Resident memory of this process; 0 where /proc is not there.
+double ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  double total = 0;
+  double resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+const prometheus::Histogram::BucketBoundaries& LatencyBuckets() {
+  static const prometheus::Histogram::BucketBoundaries buckets{
+      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
+  return buckets;
+}
+
+}  // namespace
+
+struct Metrics::State {
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& requests =
+      prometheus::BuildCounter()
+          .Name("almagest_http_requests_total")
+          .Help("Requests answered, by route and status.")
+          .Register(registry);
+  prometheus::Family<prometheus::Histogram>& latency =
+      prometheus::BuildHistogram()
+          .Name("almagest_http_request_duration_seconds")
+          .Help("Time in the handler, by route.")
+          .Register(registry);
+
+  // One scrape's gauges, in a registry of their own so that dropped collections vanish.
+  static void AddGauge(prometheus::Registry& gauges, const std::string& name,
+                       const std::string& help, const prometheus::Labels& labels, double value) {
+    prometheus::BuildGauge().Name(name).Help(help).Register(gauges).Add(labels).Set(value);
+  }
+};
+
+Metrics::Metrics() : state_(std::make_unique<State>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::CountRequest(std::string_view method, std::string_view route, unsigned status,
+                           double seconds) {
+  const prometheus::Labels labels{{"method", std::string(method)}, {"route", std::string(route)}};
+  prometheus::Labels with_status = labels;
+  with_status.emplace("status", std::to_string(status));
+  state_->requests.Add(with_status).Increment();
+  state_->latency.Add(labels, LatencyBuckets()).Observe(seconds);
+}
+
+std::string Metrics::Render(Database& database) {
+  prometheus::Registry gauges(prometheus::Registry::InsertBehavior::Merge);
+  for (const std::string& name : database.CollectionNames()) {
+    const auto collection = database.FindCollection(name);
+    if (!collection) continue;
+    const CollectionInfo info = (*collection)->Info();
+    const prometheus::Labels labels{{"collection", name}};
+    State::AddGauge(gauges, "almagest_points", "Live points.", labels,
+                    static_cast<double>(info.points));
+    State::AddGauge(gauges, "almagest_segments", "Segments, growing and sealed.", labels,
+                    static_cast<double>(info.segments.size()));
+    State::AddGauge(gauges, "almagest_indexed_vectors", "Rows in sealed segments with a graph.",
+                    labels, static_cast<double>(info.indexed_vectors));
+  }
+  std::map<std::string, double> jobs;
+  for (const Job& job : database.learning().Jobs()) {
+    jobs[std::string(JobStateName(job.state))] += 1;
+  }
+  for (const auto& [state, count] : jobs) {
+    State::AddGauge(gauges, "almagest_jobs", "Adaptation jobs by state.", {{"state", state}},
+                    count);
+  }
+  const Database::MemoryReport memory = database.Memory();
+  const std::pair<const char*, double> parts[] = {
+      {"store", static_cast<double>(memory.store_bytes)},
+      {"segments", static_cast<double>(memory.segment_bytes)},
+      {"mapped", static_cast<double>(memory.mapped_bytes)},
+      {"resident", ResidentBytes()}};
+  for (const auto& [part, bytes] : parts) {
+    State::AddGauge(gauges, "almagest_memory_bytes", "Memory by part; mapped files are shared.",
+                    {{"part", part}}, bytes);
+  }
+  std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
+  for (prometheus::MetricFamily& family : gauges.Collect()) families.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace almagest

@@ -1,0 +1,30 @@
+// Counters and gauges in Prometheus' text form, for GET /metrics.
+//
+// Thread safety: every function may be called from any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/database.h"
+
+namespace almagest {
+
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+
+  // `route` is the route's pattern, never the path: the number of series stays bounded.
+  void CountRequest(std::string_view method, std::string_view route, unsigned status,
+                    double seconds);
+  // Takes the gauges (points, segments, jobs, memory) from `database`, then writes everything.
+  std::string Render(Database& database);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace almagest

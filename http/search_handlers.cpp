@@ -1,0 +1,193 @@
+// Reads: points by id, scroll, count, queries.
+#include <fmt/format.h>
+
+#include "engine/search/query_executor.h"
+#include "http/error_response.h"
+#include "http/filter_parser.h"
+#include "http/handlers.h"
+#include "http/json_reader.h"
+#include "http/query_parser.h"
+#include "http/result_writer.h"
+
+namespace almagest {
+namespace {
+
+constexpr std::string_view kQueryIdHeader = "Almagest-Query-Id";
+
+using QueryBodyParser = Result<ParsedQuery> (*)(const JsonValue&, TextResolver&);
+
+// Remembers what was answered to a query with a dense leg, so that feedback can refer to it; the
+// id goes into the header (comma-separated for batches, empty places for queries without one).
+std::string Remember(Service& service, const Collection& collection, ParsedQuery& parsed,
+                     const std::vector<Hit>& hits) {
+  if (!parsed.logged) return "";
+  LoggedQuery logged;
+  logged.vector_name = std::move(parsed.logged->vector_name);
+  logged.base_vector = std::move(parsed.logged->vector);
+  logged.text = std::move(parsed.logged->text);
+  logged.results.reserve(hits.size());
+  for (const Hit& hit : hits) logged.results.push_back(hit.id);
+  return service.database.learning().RememberQuery(collection.id(), std::move(logged));
+}
+
+struct Answer {
+  std::vector<Hit> hits;
+  std::string query_id;
+};
+
+Result<Answer> RunQuery(Service& service, const Collection& collection, ParsedQuery& parsed,
+                        const Deadline& deadline) {
+  parsed.request.deadline = deadline;
+  ALMAGEST_TRY(auto hits, ExecuteQuery(collection, parsed.request));
+  std::string id = Remember(service, collection, parsed, hits);
+  return Answer{std::move(hits), std::move(id)};
+}
+
+// The newer calls wrap the hits of a query as {"points": [...]}.
+void WriteHits(JsonWriter& json, const std::vector<Hit>& hits, bool wrapped) {
+  if (wrapped) json.BeginObject().Key("points");
+  WriteScoredPoints(json, hits);
+  if (wrapped) json.EndObject();
+}
+
+Result<Reply> HandleOne(Service& service, const HttpRequest& request, QueryBodyParser parse,
+                        bool wrapped) {
+  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY(ParsedQuery parsed,
+               ParseWithTexts(service.database.text_models(), service.encoder_threads,
+                              [&](TextResolver& texts) { return parse(body, texts); }));
+  ALMAGEST_TRY(const Answer answer, RunQuery(service, *collection, parsed, deadline));
+  JsonWriter json = BeginResult();
+  WriteHits(json, answer.hits, wrapped);
+  Reply reply = ResultReply(std::move(json));
+  if (!answer.query_id.empty()) {
+    reply.headers.emplace_back(kQueryIdHeader, answer.query_id);
+  }
+  return reply;
+}
+
+Result<std::vector<ParsedQuery>> ParseSearches(const JsonValue& body, TextResolver& texts,
+                                               QueryBodyParser parse) {
+  ALMAGEST_TRY(const JsonValue searches, body.Require("searches"));
+  ALMAGEST_TRY(const auto items, searches.Items());
+  std::vector<ParsedQuery> parsed;
+  for (const JsonValue& item : items) {
+    ALMAGEST_TRY(ParsedQuery query, parse(item, texts));
+    parsed.push_back(std::move(query));
+  }
+  return parsed;
+}
+
+Result<Reply> HandleMany(Service& service, const HttpRequest& request, QueryBodyParser parse,
+                         bool wrapped) {
+  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY(auto queries, ParseWithTexts(service.database.text_models(), service.encoder_threads,
+                                            [&](TextResolver& texts) {
+                                              return ParseSearches(body, texts, parse);
+                                            }));
+  JsonWriter json = BeginResult();
+  json.BeginArray();
+  std::string ids;
+  for (size_t i = 0; i < queries.size(); ++i) {
+    ALMAGEST_TRY(const Answer answer, RunQuery(service, *collection, queries[i], deadline));
+    WriteHits(json, answer.hits, wrapped);
+    if (i > 0) ids += ",";
+    ids += answer.query_id;
+  }
+  json.EndArray();
+  Reply reply = ResultReply(std::move(json));
+  if (ids.find_first_not_of(',') != std::string::npos) {
+    reply.headers.emplace_back(kQueryIdHeader, std::move(ids));
+  }
+  return reply;
+}
+
+}  // namespace
+
+Result<Reply> HandleGetPoint(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY_VOID(ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const PointId id, ParsePointIdText(request.PathParam("id")));
+  const PointId ids[] = {id};
+  ALMAGEST_TRY(const auto hits, Retrieve(*collection, ids, {PayloadSelector::Mode::kAll, {}},
+                                         {VectorSelector::Kind::kAll, {}}));
+  if (hits.empty()) {
+    // Qdrant's words, which clients compare.
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("Point with id {} does not exists!", PointIdToString(id)));
+  }
+  JsonWriter json = BeginResult();
+  WriteRecord(json, hits.front());
+  return ResultReply(std::move(json));
+}
+
+Result<Reply> HandleGetPoints(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY_VOID(ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY(const JsonValue ids_value, body.Require("ids"));
+  ALMAGEST_TRY_VOID(body.RefuseKey("shard_key", "collections have one shard"));
+  ALMAGEST_TRY(const auto ids, ParsePointIds(ids_value));
+  ALMAGEST_TRY(const auto with_payload, FindPayloadSelector(body, PayloadSelector::Mode::kNone));
+  ALMAGEST_TRY(const auto with_vector, FindVectorSelector(body));
+  ALMAGEST_TRY(const auto hits, Retrieve(*collection, ids, with_payload, with_vector));
+  JsonWriter json = BeginResult();
+  WriteRecords(json, hits);
+  return ResultReply(std::move(json));
+}
+
+Result<Reply> HandleScroll(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY(ScrollRequest scroll, ParseScrollRequest(body));
+  scroll.deadline = deadline;
+  ALMAGEST_TRY(const ScrollPage page, Scroll(*collection, scroll));
+  JsonWriter json = BeginResult();
+  json.BeginObject().Key("points");
+  WriteRecords(json, page.points);
+  json.Key("next_page_offset");
+  if (page.next) {
+    WritePointId(json, *page.next);
+  } else {
+    json.Null();
+  }
+  json.EndObject();
+  return ResultReply(std::move(json));
+}
+
+Result<Reply> HandleCount(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY_VOID(body.ExpectObject());
+  ALMAGEST_TRY_VOID(body.RefuseKey("shard_key", "collections have one shard"));
+  ALMAGEST_TRY_VOID(body.FindBool("exact"));  // An exact count is also a good estimate.
+  ALMAGEST_TRY(const auto filter, FindFilter(body));
+  ALMAGEST_TRY(const uint64_t count, Count(*collection, filter, deadline));
+  JsonWriter json = BeginResult();
+  json.BeginObject().Key("count").Unsigned(count).EndObject();
+  return ResultReply(std::move(json));
+}
+
+Result<Reply> HandleQuery(Service& service, const HttpRequest& request) {
+  return HandleOne(service, request, ParseQueryRequest, /*wrapped=*/true);
+}
+
+Result<Reply> HandleQueryBatch(Service& service, const HttpRequest& request) {
+  return HandleMany(service, request, ParseQueryRequest, /*wrapped=*/true);
+}
+
+Result<Reply> HandleSearch(Service& service, const HttpRequest& request) {
+  return HandleOne(service, request, ParseSearchRequest, /*wrapped=*/false);
+}
+
+Result<Reply> HandleSearchBatch(Service& service, const HttpRequest& request) {
+  return HandleMany(service, request, ParseSearchRequest, /*wrapped=*/false);
+}
+
+}  // namespace almagest

@@ -1,0 +1,183 @@
+#include "http/server.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "http/session.h"
+#include "storage/base/check.h"
+#include "storage/base/log.h"
+
+namespace almagest {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+Result<tcp::endpoint> Resolve(asio::io_context& io, const std::string& host, uint16_t port) {
+  tcp::resolver resolver(io);
+  error_code error;
+  const auto found = resolver.resolve(
+      host, std::to_string(port), tcp::resolver::passive | tcp::resolver::numeric_service, error);
+  if (error || found.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "host '" + host + "' cannot be resolved");
+  }
+  return found.begin()->endpoint();
+}
+
+Result<> Listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, const std::string& name) {
+  error_code error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) return {};
+  if (error == asio::error::address_in_use) {
+    return Fail(ErrorCode::kFailedPrecondition, name + " is in use by another program");
+  }
+  return Fail(ErrorCode::kFailedPrecondition, "cannot listen on " + name + ": " + error.message());
+}
+
+}  // namespace
+
+struct Server::State {
+  State(const ServerOptions& given, Dispatcher& dispatcher)
+      : options(given),
+        workers(given.worker_threads, given.queue_length_max),
+        acceptor(io),
+        context{options, dispatcher, workers} {}
+
+  asio::awaitable<void> Accept();
+  asio::awaitable<void> RunSession(std::shared_ptr<Session> session);
+  void BeginDrain();
+
+  const ServerOptions options;
+  asio::io_context io{1};
+  WorkerPool workers;  // Joined before `io` goes: its jobs post to it.
+  tcp::acceptor acceptor;
+  SessionContext context;
+  std::set<std::shared_ptr<Session>> sessions;  // Network thread only.
+  uint16_t port = 0;
+  std::thread network_thread;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t session_count = 0;  // Guarded by mutex.
+  bool stopped = false;      // Guarded by mutex; Stop() was called.
+};
+
+asio::awaitable<void> Server::State::Accept() {
+  while (acceptor.is_open()) {
+    auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
+    if (error) {
+      if (error == asio::error::operation_aborted || !acceptor.is_open()) break;
+      // Out of file descriptors and the like: wait for some to come back.
+      LogWarning("accept failed: " + error.message());
+      asio::steady_timer pause(io, std::chrono::milliseconds(100));
+      co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+      continue;
+    }
+    if (sessions.size() >= options.connection_count_max) continue;  // Closes the socket.
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    auto session = std::make_shared<Session>(std::move(socket), context);
+    sessions.insert(session);
+    {
+      std::lock_guard lock(mutex);
+      ++session_count;
+    }
+    asio::co_spawn(io, RunSession(std::move(session)), asio::detached);
+  }
+}
+
+asio::awaitable<void> Server::State::RunSession(std::shared_ptr<Session> session) {
+  try {
+    co_await session->Run();
+  } catch (const std::exception& exception) {
+    LogError(std::string("a connection ended by an exception: ") + exception.what());
+  }
+  session->Abort();
+  sessions.erase(session);
+  std::lock_guard lock(mutex);
+  --session_count;
+  changed.notify_all();
+}
+
+void Server::State::BeginDrain() {
+  context.draining = true;
+  error_code ignored;
+  acceptor.close(ignored);
+  for (const auto& session : sessions) session->Drain();
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Server::~Server() { Stop(); }
+
+Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+                                              Dispatcher& dispatcher) {
+  auto state = std::make_unique<State>(options, dispatcher);
+  ALMAGEST_TRY(const tcp::endpoint endpoint, Resolve(state->io, options.host, options.port));
+  const std::string name = options.host + ":" + std::to_string(options.port);
+  ALMAGEST_TRY_VOID(Listen(state->acceptor, endpoint, name));
+  error_code error;
+  state->port = state->acceptor.local_endpoint(error).port();
+  State* running = state.get();
+  asio::co_spawn(state->io, running->Accept(), asio::detached);
+  state->network_thread = std::thread([running] {
+    const auto guard = asio::make_work_guard(running->io);
+    running->io.run();
+  });
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+uint16_t Server::port() const { return state_->port; }
+
+void Server::Stop() {
+  State& state = *state_;
+  std::unique_lock lock(state.mutex);
+  if (state.stopped) return;
+  state.stopped = true;
+  lock.unlock();
+  asio::post(state.io, [&state] { state.BeginDrain(); });
+  lock.lock();
+  const auto is_quiet = [&state] { return state.session_count == 0; };
+  if (!state.changed.wait_for(lock, state.options.drain_timeout, is_quiet)) {
+    LogWarning("stopping with " + std::to_string(state.session_count) + " requests unanswered");
+  }
+  lock.unlock();
+  state.io.stop();
+  state.network_thread.join();
+}
+
+void BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int WaitForStopSignal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  int received = 0;
+  while (sigwait(&signals, &received) != 0) {
+  }
+  return received;
+}
+
+}  // namespace almagest

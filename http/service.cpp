@@ -1,0 +1,91 @@
+#include "http/service.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "http/error_response.h"
+
+namespace almagest {
+
+Result<std::shared_ptr<Collection>> PathCollection(Service& service, const HttpRequest& request) {
+  return service.database.FindCollection(request.PathParam("collection"));
+}
+
+Result<uint64_t> QueryUnsigned(const HttpRequest& request, std::string_view name, uint64_t lowest,
+                               uint64_t highest, uint64_t otherwise) {
+  const std::string* text = request.FindQuery(name);
+  if (text == nullptr) return otherwise;
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc() || end != text->data() + text->size() || value < lowest ||
+      value > highest) {
+    return Fail(
+        QueryParameterError(name, fmt::format("is '{}', must be a whole number from {} to {}",
+                                              text->substr(0, 100), lowest, highest)));
+  }
+  return value;
+}
+
+Result<Deadline> ReadDeadline(const HttpRequest& request, int default_seconds) {
+  constexpr uint64_t kTimeoutMax = 3600;
+  ALMAGEST_TRY(const uint64_t seconds, QueryUnsigned(request, "timeout", 1, kTimeoutMax,
+                                                     static_cast<uint64_t>(default_seconds)));
+  if (const std::string* consistency = request.FindQuery("consistency")) {
+    if (*consistency != "majority" && *consistency != "quorum" && *consistency != "all") {
+      ALMAGEST_TRY_VOID(QueryUnsigned(request, "consistency", 1, UINT32_MAX, 1));
+    }
+  }
+  Deadline deadline;
+  deadline.at = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  return deadline;
+}
+
+Result<WriteOptions> ParseWriteOptions(const HttpRequest& request) {
+  WriteOptions options;
+  if (const std::string* wait = request.FindQuery("wait")) {
+    if (*wait != "true" && *wait != "false") {
+      return Fail(QueryParameterError("wait", "must be true or false"));
+    }
+    options.wait = *wait == "true";
+  }
+  if (const std::string* ordering = request.FindQuery("ordering")) {
+    if (*ordering != "weak" && *ordering != "medium" && *ordering != "strong") {
+      return Fail(QueryParameterError("ordering", "must be weak, medium or strong"));
+    }
+  }
+  if (const std::string* durability = request.FindQuery("durability")) {
+    if (*durability != "sync" && *durability != "process") {
+      return Fail(QueryParameterError("durability", "must be sync or process"));
+    }
+    options.durability = *durability == "sync" ? Durability::kSync : Durability::kProcess;
+  }
+  ALMAGEST_TRY_VOID(QueryUnsigned(request, "timeout", 1, UINT32_MAX, 1));
+  return options;
+}
+
+JsonWriter BeginResult() { return JsonWriter("{\"result\":"); }
+
+Reply ResultReply(JsonWriter json, unsigned status) {
+  Reply reply;
+  reply.status = status;
+  reply.body = json.Take();
+  return reply;
+}
+
+Reply BoolReply(bool value) {
+  JsonWriter json = BeginResult();
+  json.Bool(value);
+  return ResultReply(std::move(json));
+}
+
+Reply TextReply(std::string text, std::string content_type, unsigned status) {
+  Reply reply;
+  reply.status = status;
+  reply.enveloped = false;
+  reply.content_type = std::move(content_type);
+  reply.body = std::move(text);
+  return reply;
+}
+
+}  // namespace almagest

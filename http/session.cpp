@@ -1,0 +1,271 @@
+#include "http/session.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http.hpp>
+#include <cctype>
+
+#include "storage/base/log.h"
+
+namespace almagest {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds kStreamPollInterval{200};
+constexpr std::chrono::milliseconds kLingerTimeout{2'000};
+constexpr size_t kLingerBytesMax = 64u << 20;
+
+// A request on its way through a worker. Shared, so that it outlives an aborted connection.
+struct Exchange {
+  HttpRequest request;
+  HttpResponse response;
+};
+
+std::string LowerCase(beast::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
+void CopyHead(const http::request<http::string_body>& from, HttpRequest& to) {
+  to.method = std::string(from.method_string());
+  const std::string target(from.target());
+  const size_t question = target.find('?');
+  to.path = target.substr(0, question);
+  if (question != std::string::npos) {
+    // Parsed by the dispatcher, which can name what is wrong.
+    to.query_params.emplace_back("", target.substr(question + 1));
+  }
+  for (const auto& field : from) {
+    to.headers.emplace_back(LowerCase(field.name_string()), std::string(field.value()));
+  }
+}
+
+template <class Message>
+void FillHead(const HttpResponse& from, Message& to) {
+  to.result(from.status);
+  to.set(http::field::server, "almagest");
+  to.set(http::field::content_type, from.content_type);
+  for (const auto& [name, value] : from.headers) to.set(name, value);
+}
+
+}  // namespace
+
+Session::Session(Socket socket, SessionContext& context)
+    : socket_(std::move(socket)), context_(context), timer_(socket_.get_executor()) {}
+
+void Session::StartTimer(std::chrono::milliseconds timeout) {
+  timed_out_ = false;
+  const uint64_t round = ++timer_round_;
+  timer_.expires_after(timeout);
+  timer_.async_wait([self = shared_from_this(), round](beast::error_code error) {
+    // A wait that had already fired when StopTimer came is told apart by its round.
+    if (error || self->timer_round_ != round) return;
+    self->timed_out_ = true;
+    beast::error_code ignored;
+    self->socket_.cancel(ignored);
+  });
+}
+
+void Session::StopTimer() {
+  ++timer_round_;
+  timer_.cancel();
+}
+
+void Session::Drain() {
+  if (!busy_) Abort();
+}
+
+void Session::Abort() {
+  beast::error_code ignored;
+  socket_.shutdown(Socket::shutdown_both, ignored);
+  socket_.close(ignored);
+}
+
+asio::awaitable<void> Session::Run() {
+  const std::shared_ptr<Session> self = shared_from_this();
+  bool goes_on = true;
+  while (goes_on && !context_.draining) {
+    if (buffer_.size() == 0) {
+      const bool has_data = co_await WaitForRequest();
+      if (!has_data) break;
+    }
+    busy_ = true;
+    goes_on = co_await ServeOne();
+    busy_ = false;
+  }
+  Abort();
+}
+
+asio::awaitable<bool> Session::WaitForRequest() {
+  StartTimer(context_.options.idle_timeout);
+  auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(4096), kToken);
+  StopTimer();
+  buffer_.commit(count);
+  co_return !error && count > 0;
+}
+
+std::optional<HttpResponse> Session::ReadFailure(beast::error_code error) {
+  Dispatcher& dispatcher = context_.dispatcher;
+  const ServerOptions& options = context_.options;
+  if (timed_out_) {
+    return dispatcher.Refuse(408, "Timeout: the request did not arrive in time");
+  }
+  if (error == http::error::header_limit) {
+    return dispatcher.Refuse(431, "Bad request: the request's header is longer than " +
+                                      std::to_string(options.header_bytes_max) + " bytes");
+  }
+  if (error == http::error::body_limit) {
+    return dispatcher.Refuse(413, "Payload too large: the request's body is longer than " +
+                                      std::to_string(options.body_bytes_max) + " bytes");
+  }
+  if (error == http::error::end_of_stream || error == http::error::partial_message) return {};
+  if (error.category() == http::make_error_code(http::error::bad_method).category()) {
+    return dispatcher.Refuse(400, "Bad request: this is not valid HTTP: " + error.message());
+  }
+  return {};
+}
+
+asio::awaitable<bool> Session::ServeOne() {
+  const ServerOptions& options = context_.options;
+  Parser parser;
+  parser.header_limit(options.header_bytes_max);
+  parser.body_limit(options.body_bytes_max);
+  const auto exchange = std::make_shared<Exchange>();
+
+  StartTimer(options.header_timeout);
+  auto [header_error, header_bytes] =
+      co_await http::async_read_header(socket_, buffer_, parser, kToken);
+  StopTimer();
+  if (header_error) {
+    std::optional<HttpResponse> refusal = ReadFailure(header_error);
+    if (refusal) co_await SendAndLinger(*refusal);
+    co_return false;
+  }
+  CopyHead(parser.get(), exchange->request);
+  std::optional<HttpResponse> refusal = context_.dispatcher.Admit(exchange->request);
+  if (refusal) {
+    // A refused request without a body leaves the connection usable.
+    if (parser.is_done()) co_return co_await Send(*refusal, parser.keep_alive());
+    co_await SendAndLinger(*refusal);
+    co_return false;
+  }
+  if (!parser.is_done()) {
+    if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+      const bool sent = co_await SendContinue();
+      if (!sent) co_return false;
+    }
+    StartTimer(options.body_timeout);
+    auto [body_error, body_bytes] = co_await http::async_read(socket_, buffer_, parser, kToken);
+    StopTimer();
+    if (body_error) {
+      refusal = ReadFailure(body_error);
+      if (refusal) co_await SendAndLinger(*refusal);
+      co_return false;
+    }
+  }
+  exchange->request.body = std::move(parser.get().body());
+
+  Dispatcher* dispatcher = &context_.dispatcher;
+  const bool was_run = co_await RunOnWorker(
+      [exchange, dispatcher] { exchange->response = dispatcher->Handle(exchange->request); });
+  if (!was_run) {
+    exchange->response = dispatcher->Refuse(503, "Service unavailable: too many requests wait");
+  }
+  if (exchange->response.chunks) co_return co_await SendStream(exchange->response);
+  const bool keep_alive = parser.keep_alive() && !context_.draining && !exchange->response.close;
+  co_return co_await Send(exchange->response, keep_alive);
+}
+
+asio::awaitable<bool> Session::SendContinue() {
+  http::response<http::empty_body> message(http::status::continue_, 11);
+  StartTimer(context_.options.write_timeout);
+  auto [error, count] = co_await http::async_write(socket_, message, kToken);
+  StopTimer();
+  co_return !error;
+}
+
+asio::awaitable<bool> Session::Send(HttpResponse& response, bool keep_alive) {
+  http::response<http::string_body> message;
+  message.version(11);
+  FillHead(response, message);
+  message.keep_alive(keep_alive);
+  message.body() = std::move(response.body);
+  message.prepare_payload();
+  StartTimer(context_.options.write_timeout);
+  auto [error, count] = co_await http::async_write(socket_, message, kToken);
+  StopTimer();
+  co_return !error && keep_alive;
+}
+
+asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
+  http::response<http::empty_body> message;
+  message.version(11);
+  FillHead(response, message);
+  message.set(http::field::cache_control, "no-store");
+  message.keep_alive(false);
+  message.chunked(true);
+  http::response_serializer<http::empty_body> serializer(message);
+  StartTimer(context_.options.write_timeout);
+  auto [header_error, header_bytes] =
+      co_await http::async_write_header(socket_, serializer, kToken);
+  StopTimer();
+  if (header_error) co_return false;
+
+  const auto piece = std::make_shared<std::optional<std::string>>();
+  const auto source = std::make_shared<ChunkSource>(std::move(response.chunks));
+  asio::steady_timer pause(socket_.get_executor());
+  while (!context_.draining && socket_.is_open()) {
+    const bool was_run = co_await RunOnWorker([piece, source] { *piece = (*source)(); });
+    if (was_run && !piece->has_value()) break;
+    if (!was_run || (*piece)->empty()) {
+      pause.expires_after(kStreamPollInterval);
+      co_await pause.async_wait(kToken);
+      continue;
+    }
+    StartTimer(context_.options.write_timeout);
+    const asio::const_buffer bytes = asio::buffer(**piece);
+    auto [error, count] = co_await asio::async_write(socket_, http::make_chunk(bytes), kToken);
+    StopTimer();
+    if (error) co_return false;
+  }
+  co_await asio::async_write(socket_, http::make_chunk_last(), kToken);
+  co_return false;
+}
+
+asio::awaitable<void> Session::SendAndLinger(HttpResponse& response) {
+  co_await Send(response, false);
+  beast::error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  StartTimer(kLingerTimeout);
+  for (size_t total = 0; total < kLingerBytesMax && !timed_out_;) {
+    buffer_.clear();
+    auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(64 << 10), kToken);
+    if (error) break;
+    total += count;
+  }
+  StopTimer();
+}
+
+asio::awaitable<bool> Session::RunOnWorker(std::function<void()> job) {
+  bool was_queued = false;
+  auto initiate = [this, &was_queued, job = std::move(job)](auto handler) mutable {
+    auto resume = std::make_shared<decltype(handler)>(std::move(handler));
+    const auto executor = socket_.get_executor();
+    was_queued = context_.workers.Submit([job = std::move(job), resume, executor]() mutable {
+      job();
+      asio::post(executor, [resume = std::move(resume)] { (*resume)(); });
+    });
+    if (!was_queued) asio::post(executor, [resume] { (*resume)(); });
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(std::move(initiate),
+                                                                       asio::use_awaitable);
+  co_return was_queued;
+}
+
+}  // namespace almagest

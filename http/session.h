@@ -1,0 +1,70 @@
+// One connection. Includes Asio: only server.cpp and session.cpp may include this.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "http/server.h"
+#include "http/worker_pool.h"
+
+namespace almagest {
+
+// What all sessions share. Lives as long as the network thread.
+struct SessionContext {
+  const ServerOptions& options;
+  Dispatcher& dispatcher;
+  WorkerPool& workers;
+  bool draining = false;  // Network thread only.
+};
+
+// Everything of it runs on the network thread, so nothing needs a lock.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  using Socket = boost::asio::ip::tcp::socket;
+  Session(Socket socket, SessionContext& context);
+
+  // Serves requests until the connection ends.
+  boost::asio::awaitable<void> Run();
+  // Closes the connection if no request is under way; else it closes after the answer.
+  void Drain();
+  // Closes the connection whatever it does.
+  void Abort();
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  boost::asio::awaitable<bool> WaitForRequest();
+  // One request and its answer; false when the connection shall end.
+  boost::asio::awaitable<bool> ServeOne();
+  boost::asio::awaitable<bool> SendContinue();
+  boost::asio::awaitable<bool> Send(HttpResponse& response, bool keep_alive);
+  boost::asio::awaitable<bool> SendStream(HttpResponse& response);
+  // Sends `response`, then reads on a little so that the peer sees it before the connection goes.
+  boost::asio::awaitable<void> SendAndLinger(HttpResponse& response);
+  // False, and `job` did not run, when the workers' queue is full.
+  boost::asio::awaitable<bool> RunOnWorker(std::function<void()> job);
+  // What to answer to a request that could not be read; nothing if nobody is there to read it.
+  std::optional<HttpResponse> ReadFailure(boost::beast::error_code error);
+
+  // Cancels the socket's operations after `timeout`, until StopTimer.
+  void StartTimer(std::chrono::milliseconds timeout);
+  void StopTimer();
+
+  Socket socket_;
+  SessionContext& context_;
+  boost::asio::steady_timer timer_;
+  uint64_t timer_round_ = 0;
+  bool timed_out_ = false;
+  bool busy_ = false;  // A request was begun and not yet answered.
+  boost::beast::flat_buffer buffer_;
+};
+
+}  // namespace almagest

@@ -1,0 +1,107 @@
+// Adapter versions of a vector field, and the re-embedding that follows an activation. `?using=`
+// names the field; it may be left out where a collection has one dense vector.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "http/error_response.h"
+#include "http/handlers.h"
+#include "http/json_reader.h"
+
+namespace almagest {
+namespace {
+
+Result<std::string> UsingField(const HttpRequest& request, const Collection& collection) {
+  const CollectionConfig config = collection.config();
+  const std::string* given = request.FindQuery("using");
+  if (given == nullptr && config.dense.size() == 1) return config.dense.begin()->first;
+  const std::string name = given == nullptr ? "" : *given;
+  if (config.dense.contains(name)) return name;
+  std::string known;
+  for (const auto& [field, dense] : config.dense) {
+    known += fmt::format("{}'{}'", known.empty() ? "" : ", ", field);
+  }
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("Not existing vector name error: {}; `using` must be one of {}", name,
+                          known.empty() ? "none" : known));
+}
+
+Reply ActiveReply(const std::string& field, VersionId version) {
+  JsonWriter json = BeginResult();
+  json.BeginObject().Key("using").String(field).Key("active").Unsigned(version).EndObject();
+  return ResultReply(std::move(json));
+}
+
+Result<Reply> ReembeddingReply(const Collection& collection, const std::string& field) {
+  ALMAGEST_TRY(const ReembeddingProgress progress, collection.Reembedding(field));
+  JsonWriter json = BeginResult();
+  json.BeginObject();
+  json.Key("using").String(field);
+  json.Key("target").Unsigned(progress.target);
+  json.Key("rows_done").Unsigned(progress.rows_done);
+  json.Key("rows_total").Unsigned(progress.rows_total);
+  json.Key("fraction")
+      .Double(progress.rows_total == 0 ? 1.0
+                                       : static_cast<double>(progress.rows_done) /
+                                             static_cast<double>(progress.rows_total));
+  json.Key("eta_seconds").Double(progress.eta_seconds);
+  json.Key("paused").Bool(progress.paused);
+  json.EndObject();
+  return ResultReply(std::move(json));
+}
+
+}  // namespace
+
+Result<Reply> HandleListVersions(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  ALMAGEST_TRY(const std::string report,
+               service.database.learning().DescribeVersions(*collection, field));
+  JsonWriter json = BeginResult();
+  json.Raw(report);
+  return ResultReply(std::move(json));
+}
+
+Result<Reply> HandleActivateVersion(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  const std::string& text = request.PathParam("version");
+  VersionId version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return Fail(FormatError("version", "expected a version number, got '" + text + "'"));
+  }
+  const std::string* force = request.FindQuery("force");
+  if (force != nullptr && *force != "true" && *force != "false") {
+    return Fail(QueryParameterError("force", "must be true or false"));
+  }
+  ALMAGEST_TRY_VOID(
+      collection->ActivateVersion(field, version, force != nullptr && *force == "true"));
+  return ActiveReply(field, version);
+}
+
+Result<Reply> HandleRollbackVersion(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  ALMAGEST_TRY(const VersionId version, collection->RollbackVersion(field));
+  return ActiveReply(field, version);
+}
+
+Result<Reply> HandleGetReembedding(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  return ReembeddingReply(*collection, field);
+}
+
+Result<Reply> HandleSetReembedding(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"paused"}));
+  ALMAGEST_TRY(const JsonValue paused_value, body.Require("paused"));
+  ALMAGEST_TRY(const bool paused, paused_value.AsBool());
+  collection->PauseReembedding(paused);
+  return ReembeddingReply(*collection, field);
+}
+
+}  // namespace almagest
