@@ -158,8 +158,8 @@ class Adaptation {
         TrainerExit exit, RunTrainer(options, context_.cancel(), [&](const std::string& line) {
           const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
           if (auto event = progress.Apply(line, elapsed.count())) {
-            context_.Emit(std::move(*event));
             context_.SetProgress(progress.phase(), progress.fraction());
+            context_.Emit(std::move(*event));
           }
         }));
     // Its own words are better than the status they led to; a signal leaves it none.

@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kRowsAtOnce = 2'048;
 constexpr uint64_t kRowsMax = std::numeric_limits<int32_t>::max();
 constexpr uint32_t kNoRow = UINT32_MAX;
+constexpr size_t kLiveVersionsMax = 16;  // docs/job-folder.md; the newest are compared with.
 // Of the export's time; the rest is feedback.
 constexpr double kDocumentsShare = 0.8;
 
@@ -172,11 +173,10 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   TrainerJob job{request.job_id,  collection.name(),      field.dense.distance,    dimension,
                  request.threads, summary.active_version, {summary.active_version}};
   ALMAGEST_TRY(const auto live, LiveVersions(collection, vector_name));
-  for (const VersionId id : live) {
-    // Activated after `versions` was read: the trainer compares with what was active then.
-    if (versions->Find(id) != nullptr && id != summary.active_version) {
-      job.live_versions.push_back(id);
-    }
+  for (auto id = live.rbegin(); id != live.rend(); ++id) {  // Newest first.
+    // One that `versions` does not know was activated since: it is not what we compare with.
+    if (versions->Find(*id) == nullptr || *id == summary.active_version) continue;
+    if (job.live_versions.size() < kLiveVersionsMax) job.live_versions.push_back(*id);
   }
   std::error_code error;
   std::filesystem::create_directory(request.folder / "versions", error);

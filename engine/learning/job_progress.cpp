@@ -14,12 +14,12 @@ struct PhaseShare {
   std::string_view name;
   double low, high;
 };
-constexpr double kTrainingLow = 0.10, kTrainingHigh = 0.75;
+constexpr double kTrainingLow = 0.10, kTrainingHigh = 0.85;
 constexpr PhaseShare kShares[] = {{"reading", kExportShare, 0.08},
                                   {"splitting", 0.08, kTrainingLow},
-                                  {"evaluating", kTrainingHigh, 0.85},
-                                  {"compatibility", 0.85, 0.92},
-                                  {"geometry", 0.92, kTrainerShareEnd}};
+                                  {"evaluating", kTrainingHigh, 0.90},
+                                  {"compatibility", 0.90, 0.94},
+                                  {"geometry", 0.94, kTrainerShareEnd}};
 
 double Number(const Json& object, const char* key) {
   const auto found = object.find(key);

@@ -25,9 +25,9 @@
 namespace almagest {
 
 inline constexpr size_t kQueuedJobsMax = 100;
-inline constexpr size_t kJobEventsMax = 2'000;     // Kept per job; the oldest are dropped.
-inline constexpr size_t kFinishedJobsMax = 1'000;  // Remembered; the oldest are forgotten.
-inline constexpr size_t kJobFoldersMax = 20;       // Of finished jobs.
+inline constexpr size_t kJobEventsMax = 2'000;   // Kept per job; the oldest are dropped.
+inline constexpr size_t kFinishedJobsMax = 200;  // Remembered with their reports.
+inline constexpr size_t kJobFoldersMax = 20;     // Of finished jobs.
 
 // How a job ended. kCancelled when it noticed that it was cancelled.
 struct JobOutcome {
