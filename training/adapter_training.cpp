@@ -6,6 +6,7 @@
 #include "storage/base/checksum.h"
 #include "training/contrastive_loss.h"
 #include "training/metrics.h"
+#include "training/mine_negatives.h"
 #include "training/vector_space_tensors.h"
 
 namespace almagest::training {
@@ -153,57 +154,11 @@ class Run {
     return sum / static_cast<double>(validation_count_);
   }
 
-  // Exact search for every train query with the present adapter; known positives and documents
-  // that break the rule for the best-scored positive are masked before the top is taken.
   std::vector<MinedQuery> Mine(const Tick& tick) {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor documents = residual_.Documents(documents_, distance_, true);
-    const torch::Tensor columns = documents.t();
-    const int64_t corpus = documents.size(0);
-    const int64_t depth = std::min(options_.mining_depth, corpus);
-    const auto count = static_cast<int64_t>(data_.train.size());
-    const int64_t block = ScoreBlock(corpus);
-    std::vector<MinedQuery> mined(data_.train.size());
-    for (int64_t first = 0; first < count; first += block) {
-      const int64_t rows = std::min(block, count - first);
-      torch::Tensor scores =
-          residual_.Queries(queries_.narrow(0, first, rows), distance_, true).mm(columns);
-      size_t widest = 0;
-      for (int64_t i = 0; i < rows; ++i) {
-        widest = std::max(widest, data_.train[static_cast<size_t>(first + i)].positives.size());
-      }
-      std::vector<int32_t> padded;
-      for (int64_t i = 0; i < rows; ++i) {
-        const auto& positives = data_.train[static_cast<size_t>(first + i)].positives;
-        padded.insert(padded.end(), positives.begin(), positives.end());
-        padded.insert(padded.end(), widest - positives.size(), positives.front());
-      }
-      const auto width = static_cast<int64_t>(widest);
-      const torch::Tensor index = ToIndex(padded, device_).view({rows, width});
-      const torch::Tensor positive = scores.gather(1, index);
-      const torch::Tensor best = std::get<0>(positive.max(1, true));
-      const torch::Tensor limit = best - (1 - options_.positive_ratio) * best.abs();
-      scores.masked_fill_(scores >= limit, -INFINITY).scatter_(1, index, -INFINITY);
-      const auto top = scores.topk(depth, 1);
-      const std::vector<float> positive_scores = ToVector(positive);
-      const std::vector<float> negative_scores = ToVector(std::get<0>(top));
-      const torch::Tensor found = std::get<1>(top).to(torch::kCPU).contiguous();
-      for (int64_t i = 0; i < rows; ++i) {
-        MinedQuery& entry = mined[static_cast<size_t>(first + i)];
-        const auto real =
-            static_cast<int64_t>(data_.train[static_cast<size_t>(first + i)].positives.size());
-        const float* own = positive_scores.data() + i * width;
-        entry.positive_scores.assign(own, own + real);
-        for (int64_t j = 0; j < depth; ++j) {
-          const float score = negative_scores[static_cast<size_t>(i * depth + j)];
-          if (!std::isfinite(score)) break;  // Fewer candidates than the depth.
-          entry.negatives.push_back(static_cast<int32_t>(found.data_ptr<int64_t>()[i * depth + j]));
-          entry.negative_scores.push_back(score);
-        }
-      }
-      if (tick) tick(static_cast<double>(first + rows) / static_cast<double>(count));
-    }
-    return mined;
+    return MineNegatives(residual_.Queries(queries_, distance_, true),
+                         residual_.Documents(documents_, distance_, true), data_.train,
+                         options_.mining_depth, options_.positive_ratio, tick);
   }
 
   torch::Tensor Loss(const Batch& batch) const {

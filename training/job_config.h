@@ -23,13 +23,14 @@ struct TrainingOptions {
   int64_t steps_max = 400;      // Per candidate; validation usually stops earlier.
   double learning_rate = 3e-4;  // Full map (AdamW).
   double low_rank_learning_rate = 1e-3;
-  double weight_decay = 0.01;        // Pulls the map back to where it started.
-  double validation_fraction = 0.1;  // Of the query groups: stops and chooses.
-  double held_out_fraction = 0.15;   // Of the query groups: decides the gate. 0: no gate.
-  int64_t hard_negatives = 4;        // Mined for each pair of a batch, shared by the batch.
-  int64_t random_negatives = 256;    // Drawn for each batch.
-  int64_t mining_depth = 32;         // Candidates kept for each query, nearest first.
-  int64_t mining_refreshes = 2;      // Mined at the start and after each epoch, at most this often.
+  double weight_decay = 0.01;       // Pulls the map back to where it started.
+  double validation_fraction = -1;  // Of the query groups: stops and chooses. Absent: .1, but
+                                    // enough for 100 queries, at most .3.
+  double held_out_fraction = 0.15;  // Of the query groups: decides the gate. 0: no gate.
+  int64_t hard_negatives = 4;       // Mined for each pair of a batch, shared by the batch.
+  int64_t random_negatives = 256;   // Drawn for each batch.
+  int64_t mining_depth = 32;        // Candidates kept for each query, nearest first.
+  int64_t mining_refreshes = 2;     // Mined at the start and after each epoch, at most this often.
   int64_t mining_documents_max = 100'000;  // Mining and validation use a sample beyond this.
   double positive_ratio = 0.95;    // A mined negative scores below this share of its positive.
   double duplicate_cosine = 0.97;  // Documents nearer to the positive are no negatives.

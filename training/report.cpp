@@ -103,9 +103,9 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
     metrics[method.name] = ToJson(method.per_query);
   }
   json["metrics"] = std::move(metrics);
-  json["gain"] = {{"over_active", ToJson(report.gate.gain)},
-                  {"over_whitened", ToJson(report.gain_over_whitened)},
-                  {"over_active_on_unseen_documents", ToJson(report.gain_on_unseen)}};
+  json["gain"] = ToJson(report.gate.gain);
+  json["gain"]["over_whitened"] = ToJson(report.gain_over_whitened);
+  json["gain"]["over_active_on_unseen_documents"] = ToJson(report.gain_on_unseen);
   json["gate"] = ToJson(report.gate);
   json["compatibility"] = {
       {"versions", report.versions},

@@ -11,6 +11,9 @@
 namespace almagest::training {
 namespace {
 
+// Fewer would choose by chance; more are needed for training (job-folder.md).
+constexpr double kValidationQueries = 100;
+
 // Why this data cannot be learned from, or empty.
 std::string TooLittle(const JobFolder& job, size_t judged) {
   if (job.document_count < 2) {
@@ -29,6 +32,11 @@ std::string TooLittle(const JobFolder& job, size_t judged) {
          std::to_string(job.config.options.queries_min) + " are needed.";
 }
 
+double ValidationFraction(const TrainingOptions& options, size_t queries) {
+  if (options.validation_fraction > 0) return options.validation_fraction;
+  return std::clamp(kValidationQueries / static_cast<double>(queries), 0.1, 0.3);
+}
+
 std::vector<JudgedQuery> Pick(const std::vector<JudgedQuery>& judged,
                               const std::vector<size_t>& rows) {
   std::vector<JudgedQuery> picked;
@@ -36,7 +44,7 @@ std::vector<JudgedQuery> Pick(const std::vector<JudgedQuery>& judged,
   return picked;
 }
 
-// 1 for held-out queries none of whose relevant documents is relevant to a known query.
+// True for held-out queries none of whose relevant documents is relevant to a known query.
 std::vector<bool> UnseenDocuments(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
   std::set<int32_t> seen;
   for (const auto* rows : {&split.train, &split.validation}) {
@@ -76,11 +84,7 @@ class Job {
   Result<JobReport> Run() {
     const std::vector<JudgedQuery> judged = GroupJudgements(folder_.judgements);
     if (const std::string reason = TooLittle(folder_, judged.size()); !reason.empty()) {
-      report_.status = "skipped";
-      report_.reason = reason;
-      report_.train_queries = judged.size();
-      report_.seconds = progress_->Seconds();
-      return std::move(report_);
+      return Skipped(reason);
     }
     ALMAGEST_TRY(space_, VectorSpace::Create(folder_.documents, folder_.queries,
                                              {config_.dimension, config_.distance, config_.device,
@@ -92,10 +96,17 @@ class Job {
     const QuerySplit split = SplitQueries(
         judged.size(),
         space_->SimilarQueries(rows, config_.options.group_cosine, progress_->MakeTick()),
-        config_.options.validation_fraction, config_.options.held_out_fraction, config_.seed);
+        ValidationFraction(config_.options, judged.size()), config_.options.held_out_fraction,
+        config_.seed);
     report_.train_queries = split.train.size();
     report_.validation_queries = split.validation.size();
     report_.held_out_queries = split.held_out.size();
+    if (config_.objective != Objective::kWhitening &&
+        (split.train.empty() || split.validation.empty())) {
+      return Skipped("All " + std::to_string(judged.size()) +
+                     " judged queries fall into too few groups of near-identical queries to be "
+                     "split into a train and a validation set.");
+    }
     ALMAGEST_TRY(report_.selection, TrainAndSelect(*space_, judged, split, config_, progress_));
     Measure(judged, split);
     report_.kind = report_.selection->adapter.kind;
@@ -104,6 +115,13 @@ class Job {
   }
 
  private:
+  JobReport Skipped(const std::string& reason) {
+    report_.status = "skipped";
+    report_.reason = reason;
+    report_.seconds = progress_->Seconds();
+    return std::move(report_);
+  }
+
   void Measure(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
     progress_->Phase("evaluating");
     const std::vector<JudgedQuery> held_out = Pick(judged, split.held_out);

@@ -163,7 +163,8 @@ Geometry MeasureGeometry(const VectorSpace& space, const LinearAdapter& adapter,
                      adapter, distance);
     geometry.alignment = (queries - documents).square().sum(1).mean().item<double>();
   }
-  const torch::Tensor some = MapDocuments(SampleRows(base, kUniformitySample), adapter, distance);
+  const torch::Tensor some =
+      MapDocuments(SampleRows(base, kUniformitySample), adapter, distance).to(torch::kFloat64);
   const torch::Tensor length = some.square().sum(1, true);
   const torch::Tensor squared_distance = length + length.t() - 2 * some.mm(some.t());
   const double n = static_cast<double>(some.size(0));
