@@ -320,7 +320,8 @@ Database::MemoryReport Database::Memory() const {
   MemoryReport report;
   report.store_bytes = state_->store->MemoryBytes();
   for (const auto& collection : state_->Collections()) {
-    for (const auto& segment : collection->view()->segments) {
+    const auto view = collection->view();
+    for (const auto& segment : view->segments) {
       report.segment_bytes += segment->bytes_in_memory();
       report.mapped_bytes += segment->bytes_on_disk();
     }

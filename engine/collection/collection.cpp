@@ -34,7 +34,8 @@ CollectionInfo Collection::Info() const {
   const State& state = *state_;
   CollectionInfo info;
   info.points = point_count();
-  for (const auto& segment : state.View()->segments) {
+  const auto view = state.View();
+  for (const auto& segment : view->segments) {
     SegmentInfo& summary = info.segments.emplace_back();
     summary.id = segment->id();
     summary.sealed = segment->sealed();

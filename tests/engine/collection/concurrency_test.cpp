@@ -13,7 +13,7 @@ namespace almagest {
 namespace {
 
 constexpr uint64_t kStillPoints = 60;
-constexpr int kRounds = 120;
+constexpr int kRounds = 300;
 
 class ConcurrencyTest : public CollectionTest {
  protected:

@@ -204,7 +204,8 @@ void ExpectSameSparse(const Collection& collection, const NaiveModel& model,
   SparseVector query = RandomSparse(random, 30);
   if (query.indices.empty()) query = {{1}, {1.0f}};
   std::map<Slot, float> scores;
-  for (const auto& segment : collection.view()->segments) {
+  const auto view = collection.view();
+  for (const auto& segment : view->segments) {
     SparseQuery sparse;
     sparse.query = {query.indices, query.values};
     sparse.k = 10'000;

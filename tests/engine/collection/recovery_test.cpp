@@ -47,7 +47,8 @@ class RecoveryTest : public CollectionTest {
   }
   size_t SealedCount() const {
     size_t count = 0;
-    for (const auto& segment : collection->view()->segments) count += segment->sealed() ? 1 : 0;
+    const auto view = collection->view();
+    for (const auto& segment : view->segments) count += segment->sealed() ? 1 : 0;
     return count;
   }
 

@@ -77,7 +77,8 @@ TEST_F(VersionsTest, PreparedVersionsStayPreparedThroughRewrites) {
   ASSERT_TRUE(model.Apply({DeletePointsOperation{some}}));
   Delete(some);
   OptimizeAll();
-  for (const auto& segment : collection->view()->segments) {
+  const auto view = collection->view();
+  for (const auto& segment : view->segments) {
     ASSERT_NE(segment->row_factors(0, candidate), nullptr);
     EXPECT_EQ(segment->row_factors(0, candidate)->scale.size(), segment->row_count());
   }
