@@ -172,8 +172,11 @@ asio::awaitable<bool> Session::ServeOne() {
   exchange->request.body = std::move(parser.get().body());
 
   Dispatcher* dispatcher = &context_.dispatcher;
-  const bool was_run = co_await RunOnWorker(
-      [exchange, dispatcher] { exchange->response = dispatcher->Handle(exchange->request); });
+  // Named: GCC 12 destroys the closure twice when it is a temporary of a co_await expression.
+  std::function<void()> job = [exchange, dispatcher] {
+    exchange->response = dispatcher->Handle(exchange->request);
+  };
+  const bool was_run = co_await RunOnWorker(std::move(job));
   if (!was_run) {
     exchange->response = dispatcher->Refuse(503, "Service unavailable: too many requests wait");
   }
@@ -221,7 +224,8 @@ asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
   const auto source = std::make_shared<ChunkSource>(std::move(response.chunks));
   asio::steady_timer pause(socket_.get_executor());
   while (!context_.draining && socket_.is_open()) {
-    const bool was_run = co_await RunOnWorker([piece, source] { *piece = (*source)(); });
+    std::function<void()> job = [piece, source] { *piece = (*source)(); };
+    const bool was_run = co_await RunOnWorker(std::move(job));
     if (was_run && !piece->has_value()) break;
     if (!was_run || (*piece)->empty()) {
       pause.expires_after(kStreamPollInterval);
