@@ -9,9 +9,9 @@ namespace {
 
 std::vector<std::string_view> SplitPath(std::string_view path) {
   std::vector<std::string_view> segments;
+  if (path.empty() || path == "/") return segments;
   if (path.starts_with('/')) path.remove_prefix(1);
   if (path.ends_with('/')) path.remove_suffix(1);
-  if (path.empty()) return segments;
   while (true) {
     const size_t slash = path.find('/');
     segments.push_back(path.substr(0, slash));

@@ -1,0 +1,170 @@
+// Queries, texts, feedback and evaluation through the API.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/http/test_application.h"
+
+namespace almagest {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+class QueryApiTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Do("PUT", "/collections/c",
+       R"({"vectors": {"d": {"size": 2, "distance": "Cosine"}}, "sparse_vectors": {"s": {}}})");
+    Do("PUT", "/collections/c/points", R"({"points": [
+        {"id": 1, "vector": {"d": [1, 0], "s": {"text": "red moon", "model": "qdrant/bm25"}},
+         "payload": {"city": "Berlin"}},
+        {"id": 2, "vector": {"d": [0.8, 0.6], "s": {"text": "blue star", "model": "qdrant/bm25"}},
+         "payload": {"city": "London"}},
+        {"id": 3, "vector": {"d": [0, 1]}, "payload": {"city": "Berlin"}}]})");
+  }
+  json Do(const std::string& method, const std::string& target, const std::string& body = "") {
+    last_ = server_.Call(method, target, body);
+    EXPECT_EQ(last_.status, 200u) << method << " " << target << ": " << last_.text;
+    return last_.status == 200 ? last_.result() : json();
+  }
+  // Ids of a query's points, in order.
+  std::vector<int> Ids(const std::string& query) {
+    std::vector<int> ids;
+    const json result = Do("POST", "/collections/c/points/query", query);
+    for (const json& point : result.at("points")) ids.push_back(point.at("id"));
+    return ids;
+  }
+  TestApplication server_;
+  Answer last_;
+};
+
+using ::testing::ElementsAre;
+
+TEST_F(QueryApiTest, RanksByScoreAndFilters) {
+  EXPECT_THAT(Ids(R"({"query": [1, 0], "using": "d"})"), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Ids(R"({"query": [1, 0], "using": "d", "limit": 1, "offset": 1})"), ElementsAre(2));
+  EXPECT_THAT(Ids(R"({"query": [1, 0], "using": "d", "score_threshold": 0.5})"), ElementsAre(1, 2));
+  EXPECT_THAT(Ids(R"({"query": [1, 0], "using": "d",
+                      "filter": {"must": {"key": "city", "match": {"value": "Berlin"}}}})"),
+              ElementsAre(1, 3));
+  EXPECT_THAT(Ids(R"({"query": 1, "using": "d"})"), ElementsAre(2, 3));
+  EXPECT_THAT(Ids("{}"), ElementsAre(1, 2, 3));
+}
+
+TEST_F(QueryApiTest, TextsSearchSparseVectors) {
+  EXPECT_THAT(Ids(R"({"query": {"text": "the star", "model": "qdrant/bm25"}, "using": "s"})"),
+              ElementsAre(2));
+  EXPECT_EQ(last_.Header("Almagest-Query-Id"), "");
+  EXPECT_THAT(Ids(R"({"query": {"text": "the of", "model": "qdrant/bm25"}, "using": "s"})"),
+              ElementsAre());
+}
+
+TEST_F(QueryApiTest, FusesPrefetches) {
+  const json result = Do("POST", "/collections/c/points/query", R"({
+      "prefetch": [{"query": [0, 1], "using": "d"},
+                   {"query": {"text": "moon", "model": "qdrant/bm25"}, "using": "s"}],
+      "query": {"fusion": "rrf"}})");
+  // 1/(rank + 2) with ranks from 0: point 1 has 1/4 + 1/2, point 3 has 1/2, point 2 has 1/3.
+  EXPECT_EQ(result.at("points")[0].at("id"), 1);
+  EXPECT_EQ(result.at("points")[0].at("score"), 0.75);
+  EXPECT_EQ(result.at("points")[1].at("id"), 3);
+  EXPECT_EQ(result.at("points")[2].at("id"), 2);
+}
+
+TEST_F(QueryApiTest, OlderSearchGivesABareList) {
+  const json result = Do("POST", "/collections/c/points/search",
+                         R"({"vector": {"name": "d", "vector": [1, 0]}, "top": 2})");
+  ASSERT_EQ(result.size(), 2u);
+  EXPECT_EQ(result[0].at("id"), 1);
+  const json batch = Do("POST", "/collections/c/points/search/batch",
+                        R"({"searches": [{"vector": {"name": "d", "vector": [1, 0]}, "limit": 1},
+                                         {"vector": {"name": "d", "vector": [0, 1]}, "limit": 1}]})");
+  EXPECT_EQ(batch[0][0].at("id"), 1);
+  EXPECT_EQ(batch[1][0].at("id"), 3);
+}
+
+TEST_F(QueryApiTest, FeedbackNamesASearchByItsId) {
+  Ids(R"({"query": [0.6, 0.8], "using": "d"})");
+  const std::string id = last_.Header("Almagest-Query-Id");
+  ASSERT_EQ(id.size(), 32u);
+  const json added = Do("POST", "/collections/c/feedback",
+                        R"({"events": [{"query": {"query_id": ")" + id + R"("}, "using": "d",
+                            "user": "ada", "clicks": [{"id": 2, "rank": 2}]},
+                           {"query": {"vector": [0, 1]}, "using": "d", "user": "bob",
+                            "grades": [{"id": 3, "grade": 2}], "negatives": [1]}]})");
+  EXPECT_EQ(added.at("ids").size(), 2u);
+  const json page = Do("GET", "/collections/c/feedback?user=ada&with_vector=true");
+  ASSERT_EQ(page.at("events").size(), 1u);
+  EXPECT_EQ(page.at("total"), 2);
+  EXPECT_EQ(page.at("events")[0].at("query").at("query_id"), id);
+  EXPECT_EQ(page.at("events")[0].at("query").at("vector").dump(), "[0.6,0.8]");
+  EXPECT_EQ(Do("POST", "/collections/c/feedback/delete", R"({"user": "ada"})").at("deleted"), 1);
+  EXPECT_EQ(Do("GET", "/collections/c/feedback").at("total"), 1);
+}
+
+TEST_F(QueryApiTest, OneBadEventOfABatchStoresNone) {
+  const Answer bad = server_.Call("POST", "/collections/c/feedback", R"({"events": [
+      {"query": {"point": 1}, "using": "d", "clicks": [{"id": 2}]},
+      {"query": {"point": 1}, "using": "d", "clicks": [{"id": 77}]}]})");
+  EXPECT_EQ(bad.status, 404u);
+  EXPECT_EQ(Do("GET", "/collections/c/feedback").at("total"), 0);
+}
+
+TEST_F(QueryApiTest, BatchesNameEachSearchInOrder) {
+  Do("POST", "/collections/c/points/query/batch",
+     R"({"searches": [{"query": [1, 0], "using": "d"},
+                      {"query": {"text": "moon", "model": "qdrant/bm25"}, "using": "s"},
+                      {"query": [0, 1], "using": "d"}]})");
+  const std::string ids = last_.Header("Almagest-Query-Id");
+  EXPECT_EQ(ids.size(), 32u + 2u + 32u);
+  EXPECT_EQ(ids.substr(32, 2), ",,");
+}
+
+TEST_F(QueryApiTest, EvaluatesModesOnJudgements) {
+  const json report = Do("POST", "/collections/c/evaluate", R"({
+      "queries": [{"name": "a", "text": "moon", "vectors": {"v": [1, 0]}, "judgements": [{"id": 1}]},
+                  {"name": "b", "text": "star", "vectors": {"v": [0.9, 0.1]},
+                   "judgements": [{"id": 2, "grade": 3}]},
+                  {"name": "c", "text": "sun", "vectors": {"v": [0, 1]}, "judgements": []}],
+      "modes": {"dense": {"query": {"$vector": "v"}, "using": "d"},
+                "sparse": {"query": {"$text": "qdrant/bm25"}, "using": "s"}},
+      "k": 2, "per_query": true, "compare": [0, 1]})");
+  EXPECT_EQ(report.at("queries_left_out"), 1);
+  ASSERT_EQ(report.at("results").size(), 2u);
+  const json& dense = report.at("results")[0];
+  EXPECT_EQ(dense.at("mode"), "dense");
+  EXPECT_EQ(dense.at("queries"), 2);
+  // Query b finds its point in second place: 1/log2(3).
+  EXPECT_NEAR(dense.at("ndcg_per_query")[1], 0.6309, 1e-4);
+  EXPECT_NEAR(dense.at("ndcg").at("mean"), (1 + 0.6309) / 2, 1e-4);
+  EXPECT_EQ(report.at("results")[1].at("ndcg").at("mean"), 1.0);
+  EXPECT_NEAR(report.at("ndcg_difference").at("mean"), (1 - 0.6309) / 2, 1e-4);
+}
+
+TEST_F(QueryApiTest, VersionsStartWithTheIdentity) {
+  const json versions = Do("GET", "/collections/c/versions");
+  EXPECT_EQ(versions.at("active"), 0);
+  ASSERT_EQ(versions.at("versions").size(), 1u);
+  EXPECT_EQ(versions.at("versions")[0].at("kind"), "identity");
+  const json progress = Do("POST", "/collections/c/reembedding", R"({"paused": true})");
+  EXPECT_EQ(progress.at("paused"), true);
+  EXPECT_EQ(Do("POST", "/collections/c/reembedding", R"({"paused": false})").at("paused"), false);
+  EXPECT_EQ(Do("GET", "/collections/c/reembedding?using=d").at("fraction"), 1);
+}
+
+TEST_F(QueryApiTest, AMissingTrainerIsNamed) {
+  const Answer answer = server_.Call("POST", "/collections/c/adaptations", R"({"using": "d"})");
+  EXPECT_EQ(answer.status, 409u);
+  EXPECT_THAT(answer.error(), HasSubstr("almagest-trainer"));
+  EXPECT_EQ(Do("GET", "/jobs").at("jobs").size(), 0u);
+}
+
+TEST_F(QueryApiTest, MetricsCountWhatHappened) {
+  Do("GET", "/collections/c");
+  const std::string text = server_.Call("GET", "/metrics").text;
+  EXPECT_THAT(text, HasSubstr("almagest_points{collection=\"c\"} 3"));
+  EXPECT_THAT(text, HasSubstr("route=\"/collections/{collection}/points\",status=\"200\"} 1"));
+}
+
+}  // namespace
+}  // namespace almagest

@@ -1,0 +1,75 @@
+#include "tests/http/test_application.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "storage/base/log.h"
+
+namespace almagest {
+
+std::string Answer::Header(const std::string& name) const {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+TestApplication::TestApplication(const std::string& api_key) {
+  SetLogLevel(LogLevel::kError);
+  std::string pattern = (std::filesystem::temp_directory_path() / "almagest-http-XXXXXX").string();
+  folder_ = mkdtemp(pattern.data());
+  DatabaseOptions options;
+  options.data_directory = folder_ / "data";
+  options.model_directory = folder_ / "models";
+  options.trainer_executable = folder_ / "almagest-trainer";
+  options.block_cache_bytes = 4u << 20;
+  options.optimizer_enabled = false;
+  auto database = Database::Open(options);
+  if (!database) {
+    ADD_FAILURE() << database.error().message;
+    std::abort();
+  }
+  database_ = *std::move(database);
+  service_ =
+      std::make_unique<Service>(Service{*database_, metrics_, "0.0.1", std::string(40, '0'), 1});
+  application_ = std::make_unique<Application>(*service_, api_key);
+}
+
+TestApplication::~TestApplication() {
+  application_.reset();
+  service_.reset();
+  database_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+Answer TestApplication::Call(const std::string& method, const std::string& target,
+                             const std::string& body, const NameValues& headers) {
+  HttpRequest request;
+  request.method = method;
+  const size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (question != std::string::npos) {
+    request.query_params.emplace_back("", target.substr(question + 1));
+  }
+  request.headers = headers;
+  if (!body.empty()) {
+    request.headers.emplace_back("content-length", std::to_string(body.size()));
+    request.headers.emplace_back("content-type", "application/json");
+  }
+  request.body = body;
+  HttpResponse response = application_->Serve(std::move(request));
+  Answer answer;
+  answer.status = response.status;
+  answer.text = std::move(response.body);
+  answer.body = nlohmann::json::parse(answer.text, nullptr, /*allow_exceptions=*/false);
+  if (answer.body.is_discarded()) answer.body = nullptr;
+  answer.headers = std::move(response.headers);
+  if (response.chunks) {
+    while (const auto piece = response.chunks()) answer.text += *piece;
+  }
+  return answer;
+}
+
+}  // namespace almagest

@@ -1,0 +1,43 @@
+// A whole server without a socket: a database in a temporary folder and the dispatcher over it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "http/application.h"
+
+namespace almagest {
+
+struct Answer {
+  unsigned status = 0;
+  nlohmann::json body;  // Null when the body is no JSON.
+  std::string text;
+  NameValues headers;
+
+  const nlohmann::json& result() const { return body.at("result"); }
+  std::string error() const { return body.at("status").at("error").get<std::string>(); }
+  std::string Header(const std::string& name) const;
+};
+
+class TestApplication {
+ public:
+  explicit TestApplication(const std::string& api_key = "");
+  ~TestApplication();
+
+  // `target` is a path with an optional query string.
+  Answer Call(const std::string& method, const std::string& target, const std::string& body = "",
+              const NameValues& headers = {});
+  Application& application() { return *application_; }
+  Database& database() { return *database_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::unique_ptr<Database> database_;
+  Metrics metrics_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Application> application_;
+};
+
+}  // namespace almagest
