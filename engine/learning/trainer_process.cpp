@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kNiceness = 5;
 constexpr int kExecFailed = 127;
+constexpr int kChildErrorFd = 3;
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
 // Everything the child needs, prepared before it exists: between vfork and exec it may neither
@@ -31,13 +32,13 @@ struct ChildPlan {
   char* const* environment = nullptr;
   int input_fd = -1;
   int log_fd = -1;
+  int error_fd = -1;  // Takes errno when the program cannot be started; closed by starting it.
   pid_t parent = 0;
-  int error = 0;  // Written by the child, which shares our memory until exec.
 };
 
 // posix_spawn would do, but for the death signal and the priority, which the child must set on
 // itself. vfork costs the same however large this process is.
-__attribute__((noinline)) pid_t Spawn(ChildPlan* plan) {
+__attribute__((noinline)) pid_t Spawn(const ChildPlan& plan) {
   // No signal handler of ours may run in the child, on our memory.
   sigset_t all, none, before;
   sigfillset(&all);
@@ -50,16 +51,18 @@ __attribute__((noinline)) pid_t Spawn(ChildPlan* plan) {
   }
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != plan->parent) ::_exit(kExecFailed);  // We died before the line above.
+  if (::getppid() != plan.parent) ::_exit(kExecFailed);  // We died before the line above.
   ::setpriority(PRIO_PROCESS, 0, kNiceness);
-  ::dup2(plan->input_fd, 0);
-  ::dup2(plan->log_fd, 1);
-  ::dup2(plan->log_fd, 2);
-  ::syscall(SYS_close_range, 3u, ~0u, 0u);
+  ::dup2(plan.input_fd, 0);
+  ::dup2(plan.log_fd, 1);
+  ::dup2(plan.log_fd, 2);
+  ::dup3(plan.error_fd, kChildErrorFd, O_CLOEXEC);  // Fails when it is that one already.
+  ::syscall(SYS_close_range, kChildErrorFd + 1u, ~0u, 0u);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(plan->path, plan->arguments, plan->environment);
-  plan->error = errno;
-  ::_exit(kExecFailed);
+  ::execve(plan.path, plan.arguments, plan.environment);
+  const int error = errno;
+  const bool is_told = ::write(kChildErrorFd, &error, sizeof error) == sizeof error;
+  ::_exit(is_told ? kExecFailed : 1);
 }
 
 std::vector<std::string> Environment(unsigned threads) {
@@ -161,19 +164,26 @@ Result<TrainerExit> RunTrainer(const TrainerOptions& options, const std::atomic<
   std::vector<std::string> environment = Environment(options.threads);
   const auto argument_pointers = Pointers(arguments);
   const auto environment_pointers = Pointers(environment);
-  ChildPlan plan{path.c_str(),
-                 argument_pointers.data(),
-                 environment_pointers.data(),
-                 input.get(),
-                 log.get(),
-                 ::getpid(),
-                 0};
-  const pid_t pid = Spawn(&plan);
-  if (pid < 0) plan.error = errno;
-  if (plan.error != 0) {
+  int error_pipe[2];
+  if (::pipe2(error_pipe, O_CLOEXEC) != 0) {
+    return Fail(ErrorCode::kInternal, std::string("cannot make a pipe: ") + std::strerror(errno));
+  }
+  const ChildPlan plan{path.c_str(),
+                       argument_pointers.data(),
+                       environment_pointers.data(),
+                       input.get(),
+                       log.get(),
+                       error_pipe[1],
+                       ::getpid()};
+  const pid_t pid = Spawn(plan);
+  int spawn_error = pid < 0 ? errno : 0;
+  ::close(error_pipe[1]);
+  if (pid > 0 && ::read(error_pipe[0], &spawn_error, sizeof spawn_error) < 0) spawn_error = errno;
+  ::close(error_pipe[0]);
+  if (spawn_error != 0) {
     if (pid > 0) ::waitpid(pid, nullptr, 0);
     return Fail(ErrorCode::kFailedPrecondition,
-                "the trainer " + path + " cannot be started: " + std::strerror(plan.error));
+                "the trainer " + path + " cannot be started: " + std::strerror(spawn_error));
   }
   PreferAsVictim(pid);
 

@@ -173,15 +173,13 @@ TEST_F(JobQueueTest, AStoppingServerFailsItsJobs) {
 }
 
 TEST_F(JobQueueTest, ACrashFailsItsJobs) {
-  std::unique_ptr<MemoryStore> crashed;
+  std::promise<std::unique_ptr<MemoryStore>> as_left;
   const auto queue = Open([&](JobContext& context) {
-    crashed = store_.LoseUnsynced(1'000);
+    as_left.set_value(store_.LoseUnsynced(1'000));
     return UntilCancelled(context);
   });
   const std::string id = Add(*queue);
-  while (queue->Find(id)->state != JobState::kRunning || crashed == nullptr) {
-    std::this_thread::sleep_for(milliseconds(1));
-  }
+  const auto crashed = as_left.get_future().get();
   const TemporaryFolder elsewhere;
   const auto reopened = JobQueue::Open(*crashed, elsewhere.path(), UntilCancelled).value();
   EXPECT_EQ(reopened->Find(id)->state, JobState::kFailed);
