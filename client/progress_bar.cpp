@@ -88,11 +88,14 @@ void ProgressBar::Draw(bool last) {
   const double rate = static_cast<double>(done_) / seconds;
   char numbers[128];
   if (total_ > 0) {
-    const double left = rate > 0 && done_ < total_ ? static_cast<double>(total_ - done_) / rate : 0;
+    const bool known = rate > 0;
+    const double left = known && done_ < total_ ? static_cast<double>(total_ - done_) / rate : 0;
+    const std::string time = last    ? DurationText(seconds)
+                             : known ? DurationText(left) + " left"
+                                     : DurationText(seconds) + " so far";
     std::snprintf(numbers, sizeof(numbers), "%llu/%llu %s, %.0f/s, %s",
                   static_cast<unsigned long long>(done_), static_cast<unsigned long long>(total_),
-                  unit_.c_str(), rate,
-                  last ? DurationText(seconds).c_str() : (DurationText(left) + " left").c_str());
+                  unit_.c_str(), rate, time.c_str());
   } else {
     std::snprintf(numbers, sizeof(numbers), "%llu %s, %.0f/s",
                   static_cast<unsigned long long>(done_), unit_.c_str(), rate);

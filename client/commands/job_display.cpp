@@ -30,7 +30,7 @@ std::string Sentence(const std::string& before, const std::string& reason) {
 
 // "gain +0.0412, 95 % interval +0.0310 to +0.0520"; empty when the report has no such interval.
 std::string GainText(const Json& report) {
-  const Json gain = report.value("gain", Json::object()).value("over_active", Json());
+  const Json gain = report.is_object() ? report.value("gain", Json()) : Json();
   if (!gain.is_object() || !gain.value("mean", Json()).is_number()) return "";
   return "gain " + Signed(NumberAt(gain, "mean")) + ", 95 % interval " +
          Signed(NumberAt(gain, "low")) + " to " + Signed(NumberAt(gain, "high"));
@@ -116,12 +116,12 @@ void JobDisplay::Show(const Json& event) {
   if (text.empty()) return;
   const std::string phase = TextAt(event, "event") == "phase" ? TextAt(event, "name") : "";
   const auto now = std::chrono::steady_clock::now();
-  // Off a terminal (a log) a line each ten seconds is enough; a new phase always shows.
+  // Off a terminal (a log) a line each ten seconds is enough; a phase shows when it is met first
+  // (training and mining take turns).
   const auto interval =
       ShowsOnTerminal() ? kTerminalInterval : std::chrono::milliseconds(kLogInterval);
-  const bool new_phase = !phase.empty() && phase != shown_phase_;
+  const bool new_phase = !phase.empty() && shown_phases_.insert(phase).second;
   if (!new_phase && now - shown_ < interval) return;
-  if (!phase.empty()) shown_phase_ = phase;
   shown_ = now;
   ShowStatusLine(label_ + " " + text, false);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 #include <string>
 
 #include "client/client.h"
@@ -18,7 +19,7 @@ class JobDisplay {
 
  private:
   std::string label_;
-  std::string shown_phase_;
+  std::set<std::string> shown_phases_;
   std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point shown_;
 };

@@ -9,8 +9,9 @@ int RunStatus(const ServerChoice& server) {
   Client client = ConnectTo(server);
   const Json info = client.ServerInfo();
   const bool ready = client.Ready();
+  const std::string version = info.value("almagest_version", info.value("version", "?"));
   std::printf("%s: %s, version %s, %s\n", server.url.c_str(), info.value("title", "?").c_str(),
-              info.value("version", "?").c_str(), ready ? "ready" : "not ready");
+              version.c_str(), ready ? "ready" : "not ready");
   std::vector<std::vector<std::string>> rows = {{"collection", "points", "status"}};
   for (const std::string& name : client.ListCollections()) {
     const Json collection = client.CollectionInfo(name);

@@ -13,8 +13,7 @@ std::string CellText(const Json& value) {
 }
 
 std::string GainCell(const Json& version) {
-  const Json gains = version.value("gain", Json());
-  const Json gain = gains.is_object() ? gains.value("over_active", Json()) : Json();
+  const Json gain = version.value("gain", Json());
   if (!gain.is_object() || !gain.value("mean", Json()).is_number()) return "-";
   return Signed(gain.value("mean", 0.0)) + " (" + Signed(gain.value("low", 0.0)) + " to " +
          Signed(gain.value("high", 0.0)) + ")";
@@ -46,13 +45,15 @@ std::string CompatibilityTable(const Json& report, const std::string& new_name) 
   };
   std::vector<std::vector<std::string>> rows = {{"queries \\ documents"}};
   for (const Json& name : names) rows[0].push_back(name_of(name));
+  bool measured = false;  // Without held-out feedback all cells are zero.
   for (size_t r = 0; r < names.size(); ++r) {
     rows.push_back({name_of(names[r])});
     for (const Json& cell : cells[r]) {
+      measured = measured || (cell.is_number() && cell.get<double>() > 0);
       rows.back().push_back(cell.is_number() ? Decimal(cell.get<double>(), 4) : "-");
     }
   }
-  return FormatTable(rows);
+  return measured ? FormatTable(rows) : "";
 }
 
 }  // namespace almagest::client

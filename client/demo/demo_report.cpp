@@ -65,7 +65,7 @@ std::string ScoreTable(const DemoReport& report) {
                     Decimal(scores.hybrid.recall_at_10, kDigits)});
   };
   add("before", report.before);
-  add("whitened (no feedback)", report.whitened);
+  add("whitened (no judgements)", report.whitened);
   add("activated, 0 % re-embedded", report.activated);
   add("100 % re-embedded", report.reembedded);
   return FormatTable(rows);
@@ -79,7 +79,7 @@ std::string FeedbackSentence(const DemoReport& report) {
   const GainInterval free = PairedInterval(whitened, before);
   const GainInterval added = PairedInterval(after, whitened);
   std::string text = "Of the gain in dense nDCG@10 of " + IntervalText(total) +
-                     ", whitening alone, which needs no feedback, gives " + Signed(free.mean) +
+                     ", whitening alone, which looks at no judgement, gives " + Signed(free.mean) +
                      "; ";
   if (added.low > 0) {
     text += "feedback added " + IntervalText(added) + " on top.";

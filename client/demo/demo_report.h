@@ -32,7 +32,7 @@ void WriteReport(const std::filesystem::path& path, const DemoReport& report);
 // and hybrid.
 std::string ScoreTable(const DemoReport& report);
 
-// One honest sentence: how much of the gain needed no feedback, how much feedback added to that
+// One honest sentence: how much of the gain needed no judgement, how much feedback added to that
 // and whether it can be told from nothing.
 std::string FeedbackSentence(const DemoReport& report);
 

@@ -28,6 +28,9 @@ constexpr size_t kLoadRequests = 200;
 constexpr milliseconds kPoll{300};
 constexpr std::chrono::seconds kMigrationLimit{900};
 constexpr std::chrono::seconds kIndexingLimit{300};
+constexpr double kWhiteningPower = 0.375;
+// Enough for all candidates on two idle cores several times over.
+constexpr int kTrainingSecondsMax = 240;
 
 constexpr std::array<const char*, 4> kDescriptions = {
     "a person who repairs shoes", "an instrument for measuring the pressure of the air",
@@ -73,8 +76,8 @@ int Demo::Run() {
   Load();
   ShowSearches("Describe a thing, get the word (untrained):");
   MeasureBefore();
-  MeasureWhitening();
   SendFeedback();
+  MeasureWhitening();
   const Json job = Adapt();
   Say(OutcomeText(job));
   if (job.value("state", "") != "succeeded") {
@@ -112,16 +115,21 @@ void Demo::Load() {
 }
 
 void Demo::WaitForIndexes() {
-  ProgressBar progress("indexing", data_.documents.size(), "vectors in sealed segments");
+  // Searches are right without waiting (what is not indexed is scanned); the figures that follow
+  // are just not disturbed by the optimizer.
   const auto start = steady_clock::now();
-  for (;;) {
-    const Json info = client_.CollectionInfo(kDemoCollection);
-    progress.Set(info.value("indexed_vectors_count", uint64_t{0}));
-    // Searches are right without waiting (what is not indexed is scanned); the figures that follow
-    // are just not disturbed by the optimizer.
-    if (info.value("status", "") == "green" || steady_clock::now() - start > kIndexingLimit) break;
+  const auto indexed = [&](const Json& info) {
+    return info.value("indexed_vectors_count", uint64_t{0});
+  };
+  Json info = client_.CollectionInfo(kDemoCollection);
+  if (info.value("status", "") == "green") return;
+  ProgressBar progress("indexing", data_.documents.size(), "vectors");
+  while (info.value("status", "") != "green" && steady_clock::now() - start < kIndexingLimit) {
+    progress.Set(indexed(info));
     std::this_thread::sleep_for(kPoll);
+    info = client_.CollectionInfo(kDemoCollection);
   }
+  progress.Set(indexed(info));
   progress.Finish();
 }
 
@@ -167,16 +175,18 @@ Json Demo::RunJob(const std::string& label, const Json& request) {
 }
 
 void Demo::MeasureWhitening() {
-  // Before any feedback is there, so nothing of it can leak into the baseline.
+  // Sees the texts of the train queries but no judgement: a power that is given is not chosen.
   const Json job =
-      RunJob("whitening baseline:",
-             {{"using", kDemoDenseVector}, {"objective", "whitening"}, {"activate", false}});
+      RunJob("whitening baseline:", {{"using", kDemoDenseVector},
+                                     {"objective", "whitening"},
+                                     {"options", {{"whitening_power", kWhiteningPower}}},
+                                     {"activate", false}});
   if (!job.contains("version") || !job["version"].is_number()) {
     throw ClientError("the whitening baseline made no version: " + OutcomeText(job));
   }
   report_.whitened = EvaluateDemo(client_, std::string(kDemoCollection), data_.test,
                                   job["version"].get<uint64_t>());
-  ShowStatusLine("whitened (no feedback): nDCG@10 " +
+  ShowStatusLine("whitened (no judgements): nDCG@10 " +
                      Decimal(report_.whitened.dense.ndcg_at_10, 4) + " dense, " +
                      Decimal(report_.whitened.hybrid.ndcg_at_10, 4) + " hybrid",
                  true);
@@ -222,7 +232,9 @@ Json Demo::Adapt() {
   client_.PauseReembedding(kDemoCollection, kDemoDenseVector, true);
   load_ = std::make_unique<LoadGenerator>(client_options_, std::string(kDemoCollection),
                                           LoadRequests(), kPauseWhileTraining);
-  Json job = RunJob("adaptation:", {{"using", kDemoDenseVector}, {"objective", "auto"}});
+  Json job = RunJob("adaptation:", {{"using", kDemoDenseVector},
+                                    {"objective", "auto"},
+                                    {"options", {{"time_budget_seconds", kTrainingSecondsMax}}}});
   load_->SetPause(kPauseWhileMigrating);
   EndPhase("adaptation");
   return job;

@@ -27,8 +27,8 @@ class Demo {
   void Load();
   void ShowSearches(const std::string& title);
   void MeasureBefore();
-  void MeasureWhitening();
   void SendFeedback();
+  void MeasureWhitening();
   // Returns the job when it is over.
   Json Adapt();
   void Migrate();

@@ -31,7 +31,7 @@ TEST(EventText, PhasesAndSteps) {
 TEST(OutcomeText, SaysWhatTheGateDecided) {
   const std::string yes = OutcomeText(Json::parse(R"({"state":"succeeded","version":2,"report":{
       "queries":{"held_out":812},
-      "gain":{"over_active":{"mean":0.0412,"low":0.031,"high":0.052}}}})"));
+      "gain":{"mean":0.0412,"low":0.031,"high":0.052,"over_whitened":{}}}})"));
   EXPECT_EQ(yes,
             "The gate says yes on 812 held-out queries: nDCG@10 gain +0.0412, 95 % interval "
             "+0.0310 to +0.0520. Version 2.");
@@ -51,7 +51,7 @@ TEST(OutcomeText, SaysWhatTheGateDecided) {
 TEST(VersionTables, VersionsAndCompatibility) {
   const Json versions = Json::parse(R"([
     {"version":1,"parent":0,"kind":"two_sided_linear","status":"active","job_id":"job-1",
-     "gain":{"over_active":{"mean":0.04,"low":0.03,"high":0.05}},
+     "gain":{"mean":0.04,"low":0.03,"high":0.05},
      "compatibility":{"versions":["0","new"],"ndcg_at_10":[[0.2,0.1],[0.24,null]]}},
     {"version":0,"parent":null,"kind":"identity","status":"retired","job_id":null,"gain":null}])");
   const std::string table = VersionTable(versions);
@@ -63,6 +63,11 @@ TEST(VersionTables, VersionsAndCompatibility) {
             "0                    0.2000  0.1000\n"
             "1                    0.2400       -\n");
   EXPECT_EQ(CompatibilityTable(versions[1], "0"), "");
+  EXPECT_EQ(CompatibilityTable(Json::parse(R"({"compatibility":{"versions":["0","new"],
+                "ndcg_at_10":[[0,0],[0,0]]}})"),
+                               "1"),
+            "")
+      << "nothing was held out";
 }
 
 TEST(TextTable, WidthsCountCharactersNotBytes) {
