@@ -78,7 +78,8 @@ TEST_F(QueryApiTest, OlderSearchGivesABareList) {
   EXPECT_EQ(result[0].at("id"), 1);
   const json batch = Do("POST", "/collections/c/points/search/batch",
                         R"({"searches": [{"vector": {"name": "d", "vector": [1, 0]}, "limit": 1},
-                                         {"vector": {"name": "d", "vector": [0, 1]}, "limit": 1}]})");
+                                         {"vector": {"name": "d", "vector": [0, 1]}, "limit": 1}
+                                       ]})");
   EXPECT_EQ(batch[0][0].at("id"), 1);
   EXPECT_EQ(batch[1][0].at("id"), 3);
 }
@@ -122,7 +123,8 @@ TEST_F(QueryApiTest, BatchesNameEachSearchInOrder) {
 
 TEST_F(QueryApiTest, EvaluatesModesOnJudgements) {
   const json report = Do("POST", "/collections/c/evaluate", R"({
-      "queries": [{"name": "a", "text": "moon", "vectors": {"v": [1, 0]}, "judgements": [{"id": 1}]},
+      "queries": [{"name": "a", "text": "moon", "vectors": {"v": [1, 0]},
+                   "judgements": [{"id": 1}]},
                   {"name": "b", "text": "star", "vectors": {"v": [0.9, 0.1]},
                    "judgements": [{"id": 2, "grade": 3}]},
                   {"name": "c", "text": "sun", "vectors": {"v": [0, 1]}, "judgements": []}],
