@@ -113,15 +113,15 @@ Result<> ValidateConfig(const CollectionConfig& config) {
   }
   const OptimizerConfig& optimizer = config.optimizer;
   ALMAGEST_TRY_VOID(CheckRange("almagest.seal_rows", optimizer.seal_rows, 1u, kSealRowsMax));
-  ALMAGEST_TRY_VOID(CheckRange("optimizers_config.default_segment_number", optimizer.segments_max,
-                               1u, 64u));
+  ALMAGEST_TRY_VOID(
+      CheckRange("optimizers_config.default_segment_number", optimizer.segments_max, 1u, 64u));
   ALMAGEST_TRY_VOID(CheckRange("optimizers_config.max_segment_size", optimizer.merged_rows_max, 1u,
                                kMergedRowsMax));
   if (!std::isfinite(optimizer.deleted_fraction_max)) {
     return Fail(ErrorCode::kOutOfRange, "optimizers_config.deleted_threshold is not a number");
   }
-  ALMAGEST_TRY_VOID(CheckRange("optimizers_config.deleted_threshold",
-                               optimizer.deleted_fraction_max, 0.0, 1.0));
+  ALMAGEST_TRY_VOID(
+      CheckRange("optimizers_config.deleted_threshold", optimizer.deleted_fraction_max, 0.0, 1.0));
   for (const auto& [key, type] : config.payload_indexes) {
     if (key.empty()) return Fail(ErrorCode::kOutOfRange, "a payload index has an empty key");
     ALMAGEST_TRY_VOID(CheckFieldName("a payload index key", key, 1024));
@@ -165,17 +165,16 @@ std::string ConfigToJson(const CollectionConfig& config) {
   for (const auto& [key, type] : config.payload_indexes) {
     indexes[key] = std::string(PayloadIndexTypeName(type));
   }
-  const Json json = {
-      {"dense", std::move(dense)},
-      {"sparse", std::move(sparse)},
-      {"optimizer",
-       {{"seal_rows", config.optimizer.seal_rows},
-        {"segments_max", config.optimizer.segments_max},
-        {"merged_rows_max", config.optimizer.merged_rows_max},
-        {"deleted_fraction_max", config.optimizer.deleted_fraction_max}}},
-      {"durability", config.durability == Durability::kSync ? "sync" : "process"},
-      {"payload_indexes", std::move(indexes)},
-      {"metadata", config.metadata_json}};
+  const Json json = {{"dense", std::move(dense)},
+                     {"sparse", std::move(sparse)},
+                     {"optimizer",
+                      {{"seal_rows", config.optimizer.seal_rows},
+                       {"segments_max", config.optimizer.segments_max},
+                       {"merged_rows_max", config.optimizer.merged_rows_max},
+                       {"deleted_fraction_max", config.optimizer.deleted_fraction_max}}},
+                     {"durability", config.durability == Durability::kSync ? "sync" : "process"},
+                     {"payload_indexes", std::move(indexes)},
+                     {"metadata", config.metadata_json}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -39,8 +39,8 @@ struct Database::State {
 
   DatabaseOptions options;
   std::unique_ptr<KeyValueStore> store;
-  std::mutex catalog_mutex;                // One change of the catalog at a time.
-  mutable std::shared_mutex entries_mutex; // For `entries` only; taken after catalog_mutex.
+  std::mutex catalog_mutex;                 // One change of the catalog at a time.
+  mutable std::shared_mutex entries_mutex;  // For `entries` only; taken after catalog_mutex.
   std::map<std::string, Entry> entries;
   std::unique_ptr<TextModels> text_models;
   // Destroyed in the reverse order: the optimizer first, then jobs, then collections, the store.
@@ -204,9 +204,8 @@ Result<> Database::CreateCollection(const std::string& name, const CollectionCon
   entry.record.name = name;
   entry.record.config = ConfigToJson(config);
   entry.record.created_at_micros = MicrosecondsNow();
-  ALMAGEST_TRY(entry.collection,
-               Collection::Open(entry.record.id, name, config, *state.store,
-                                state.CollectionDirectory(entry.record.id)));
+  ALMAGEST_TRY(entry.collection, Collection::Open(entry.record.id, name, config, *state.store,
+                                                  state.CollectionDirectory(entry.record.id)));
   WriteBatch batch;
   batch.Put(ColumnFamily::kMeta, NextCollectionIdKey(), EncodeRecord(counter));
   batch.Put(ColumnFamily::kMeta, CatalogKey(entry.record.id), EncodeRecord(entry.record));
@@ -258,7 +257,8 @@ Result<bool> Database::DropCollection(const std::string& name) {
   entry.collection.reset();
   std::error_code error;
   std::filesystem::remove_all(state.CollectionDirectory(id), error);
-  if (error) LogWarning("files of the dropped collection stay until the next start: " + error.message());
+  if (error)
+    LogWarning("files of the dropped collection stay until the next start: " + error.message());
   if (state.optimizer) state.optimizer->Release(id);
   return true;
 }

@@ -57,9 +57,9 @@ CollectionInfo Collection::Info() const {
     info.payload_index_points[key] = description.point_count;
   }
   info.last_operation = state.last_operation;
-  info.optimizing = NextStep(state.Summaries(), state.Config().optimizer,
-                             {false, state.reembedding_paused})
-                        .has_value();
+  info.optimizing =
+      NextStep(state.Summaries(), state.Config().optimizer, {false, state.reembedding_paused})
+          .has_value();
   return info;
 }
 
@@ -139,8 +139,7 @@ Result<NamedVectors> Collection::Vectors(Slot slot, const VectorSelector& select
     if (field.is_sparse) {
       ALMAGEST_TRY(auto found, ReadSparseVectors(state_->store, state_->id, field.id, one));
       if (!found[0]) continue;
-      vectors[field.name] =
-          SparseVector{std::move(found[0]->indices), std::move(found[0]->values)};
+      vectors[field.name] = SparseVector{std::move(found[0]->indices), std::move(found[0]->values)};
       continue;
     }
     std::vector<bool> present;
@@ -158,8 +157,8 @@ Result<std::vector<float>> Collection::BaseVectors(FieldId field, std::span<cons
   }
   const uint32_t dimension = state_->fields[field].dimension;
   std::vector<float> vectors(slots.size() * dimension);
-  ALMAGEST_TRY_VOID(ReadDenseVectors(state_->store, state_->id, field, slots, dimension, vectors,
-                                     present));
+  ALMAGEST_TRY_VOID(
+      ReadDenseVectors(state_->store, state_->id, field, slots, dimension, vectors, present));
   return vectors;
 }
 

@@ -46,9 +46,9 @@ struct CollectionInfo {
 
 struct ReembeddingProgress {
   VersionId target = 0;
-  uint64_t rows_done = 0;   // Live rows whose segment is at the active document map.
+  uint64_t rows_done = 0;  // Live rows whose segment is at the active document map.
   uint64_t rows_total = 0;
-  double eta_seconds = 0;   // 0 when done or unknown.
+  double eta_seconds = 0;  // 0 when done or unknown.
   bool paused = false;
 };
 
@@ -127,7 +127,7 @@ class Collection {
   Result<VersionId> AddVersion(const std::string& vector_name, AdapterVersion version,
                                const std::string& adapter_safetensors);
   // Computes and sets the row factors that searching as `version` needs, for every segment
-  // (bounded memory, oneDNN in batches; about 0.5 ms per 1,000 rows of 512 dimensions).
+  // (bounded memory, oneDNN in batches; about 10 ms per 1,000 rows of 512 dimensions).
   // Const: factors are a cache. Searches call it when they meet a segment without them.
   Result<> PrepareVersion(const std::string& vector_name, VersionId version) const;
   // PrepareVersion, then one atomic manifest write: from then on queries go through `version` and

@@ -53,9 +53,9 @@ Result<> LoadPoints(CollectionState& state) {
           if (!parts) return Fail(ErrorCode::kCorruption, "a point has a damaged key");
           ALMAGEST_TRY(const auto record, DecodeRecord<PointRecord>(value));
           if (record.slot >= state.counters.next_slot) {
-            return Fail(ErrorCode::kCorruption,
-                        "point " + PointIdToString(parts->id) + " has slot " +
-                            std::to_string(record.slot) + ", which was never given");
+            return Fail(ErrorCode::kCorruption, "point " + PointIdToString(parts->id) +
+                                                    " has slot " + std::to_string(record.slot) +
+                                                    ", which was never given");
           }
           PointEntry entry;
           entry.id = parts->id;
@@ -168,9 +168,9 @@ Result<> AppendTail(CollectionState& state) {
     std::vector<BaseRow> rows;
     for (size_t i = 0; i < slots.size(); ++i) {
       if (vectors[i].empty()) {
-        return Fail(ErrorCode::kCorruption,
-                    "the vectors of point " + PointIdToString(state.points.Get(slots[i])->id) +
-                        " are missing from storage");
+        return Fail(ErrorCode::kCorruption, "the vectors of point " +
+                                                PointIdToString(state.points.Get(slots[i])->id) +
+                                                " are missing from storage");
       }
       rows.push_back({slots[i], &vectors[i]});
     }

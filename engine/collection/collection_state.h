@@ -36,7 +36,7 @@ struct CollectionField {
   FieldId id = 0;
   std::string name;
   bool is_sparse = false;
-  uint32_t dimension = 0;               // Dense only, as is the distance.
+  uint32_t dimension = 0;  // Dense only, as is the distance.
   Distance distance = Distance::kCosine;
   bool normalised() const { return !is_sparse && distance == Distance::kCosine; }
   // Adapters need scores that are dot products.
@@ -82,10 +82,10 @@ struct CollectionState {
   mutable std::mutex versions_mutex;
 
   mutable std::mutex writer_mutex;
-  ManifestRecord manifest;           // As stored, but for next_segment_id, which may be ahead.
-  SequenceRecord counters;           // As stored.
-  std::vector<SegmentHandle> segments;        // By age; `growing` is the last if there is one.
-  std::shared_ptr<GrowingSegment> growing;    // Takes new rows; nullptr until the next write.
+  ManifestRecord manifest;              // As stored, but for next_segment_id, which may be ahead.
+  SequenceRecord counters;              // As stored.
+  std::vector<SegmentHandle> segments;  // By age; `growing` is the last if there is one.
+  std::shared_ptr<GrowingSegment> growing;  // Takes new rows; nullptr until the next write.
   std::map<FieldId, std::shared_ptr<const VersionSet>> versions;
   std::chrono::steady_clock::time_point last_write;
 

@@ -55,10 +55,9 @@ Result<VersionId> Collection::AddVersion(const std::string& vector_name, Adapter
   State& state = *state_;
   ALMAGEST_TRY(const CollectionField* field, FindDense(state, vector_name));
   if (!field->adaptable()) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                "vector '" + vector_name + "' has distance " +
-                    std::string(DistanceName(field->distance)) +
-                    "; adapters need Cosine or Dot");
+    return Fail(ErrorCode::kFailedPrecondition, "vector '" + vector_name + "' has distance " +
+                                                    std::string(DistanceName(field->distance)) +
+                                                    "; adapters need Cosine or Dot");
   }
   if (version.status != VersionStatus::kRejected) version.status = VersionStatus::kCandidate;
   ALMAGEST_TRY_VOID(ParseAdapter(adapter_safetensors, field->dimension, &version));
@@ -92,8 +91,8 @@ Result<> Collection::PrepareVersion(const std::string& vector_name, VersionId ve
   const auto current = view();
   const VersionSet& set = *current->versions.at(field->id);
   if (set.Find(version) == nullptr) {
-    return Fail(ErrorCode::kNotFound, "vector '" + vector_name + "' has no version " +
-                                          std::to_string(version));
+    return Fail(ErrorCode::kNotFound,
+                "vector '" + vector_name + "' has no version " + std::to_string(version));
   }
   for (const auto& segment : current->segments) {
     ALMAGEST_TRY_VOID(PrepareRowFactors(set, *segment, field->id, version));
@@ -126,8 +125,8 @@ Result<> Collection::ActivateVersion(const std::string& vector_name, VersionId v
   numbers.previous = set.active();
   numbers.active = version;
   WriteBatch batch;
-  ALMAGEST_TRY_VOID(PutVersionStatus(state.store, state.id, field->id, version,
-                                     VersionStatus::kActive, &batch));
+  ALMAGEST_TRY_VOID(
+      PutVersionStatus(state.store, state.id, field->id, version, VersionStatus::kActive, &batch));
   ALMAGEST_TRY_VOID(PutVersionStatus(state.store, state.id, field->id, set.active(),
                                      VersionStatus::kRetired, &batch));
   ALMAGEST_TRY_VOID(state.CommitManifest(std::move(next), std::move(batch)));
@@ -172,8 +171,7 @@ Result<ReembeddingProgress> Collection::Reembedding(const std::string& vector_na
   if (start == state_->reembedding_starts.end() || counts.done <= start->second.rows_done) {
     return progress;
   }
-  const std::chrono::duration<double> spent =
-      std::chrono::steady_clock::now() - start->second.time;
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start->second.time;
   progress.eta_seconds = spent.count() * static_cast<double>(counts.total - counts.done) /
                          static_cast<double>(counts.done - start->second.rows_done);
   return progress;

@@ -58,9 +58,7 @@ class GrowingSegment final : public Segment {
   Slot slot_of(uint32_t row) const override { return slots_[row]; }
   std::span<const Slot> sorted_slots() const override { return {}; }
   const std::atomic<uint64_t>* deleted_words() const override { return deleted_.words(); }
-  uint32_t deleted_count() const override {
-    return deleted_count_.load(std::memory_order_relaxed);
-  }
+  uint32_t deleted_count() const override { return deleted_count_.load(std::memory_order_relaxed); }
   std::optional<DenseField> dense(FieldId field) const override;
   const SparseIndex* sparse(FieldId) const override { return nullptr; }
   const GrowingSparseIndex* growing_sparse(FieldId field) const override;
@@ -71,7 +69,7 @@ class GrowingSegment final : public Segment {
   struct Dense {
     GrowingDenseField spec;
     std::unique_ptr<GrowingRows> rows;
-    std::unique_ptr<float[]> norms;     // `capacity` of them, if kept.
+    std::unique_ptr<float[]> norms;  // `capacity` of them, if kept.
     std::atomic<uint32_t> present{0};
   };
 

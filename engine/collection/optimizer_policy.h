@@ -28,7 +28,7 @@ struct OptimizerStep {
 };
 
 struct OptimizerSituation {
-  bool idle = false;                // No write for a while: a small growing segment is sealed too.
+  bool idle = false;  // No write for a while: a small growing segment is sealed too.
   bool reembedding_paused = false;
 };
 

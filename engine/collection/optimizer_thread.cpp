@@ -81,8 +81,8 @@ void OptimizerThread::Run() {
         const auto retry = retry_at_.find(id);
         if (retry != retry_at_.end() && Clock::now() < retry->second) continue;
       }
-      const auto done = collection->OptimizeOnce(
-          [&](double cpu_seconds) { return Throttle(id, cpu_seconds); });
+      const auto done =
+          collection->OptimizeOnce([&](double cpu_seconds) { return Throttle(id, cpu_seconds); });
       if (done) {
         worked = worked || *done;
         continue;

@@ -81,8 +81,8 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
       continue;
     }
     const VersionSet& set = *sources.versions.at(field.id);
-    plan.dense.push_back({field.id, config.dense.at(field.name), set.active(),
-                          set.Find(set.active())->document});
+    plan.dense.push_back(
+        {field.id, config.dense.at(field.name), set.active(), set.Find(set.active())->document});
   }
   for (const auto& [slot, sequence] : rows) {
     plan.slots.push_back(slot);

@@ -49,9 +49,9 @@ Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, F
   factors->scale.resize(rows, 1.0f);
   factors->offset.resize(rows, 0.0f);
   const size_t dimension = versions.dimension();
-  ALMAGEST_TRY(const LinearMap transform,
-               LinearMap::Create(dimension,
-                                 {cross->transform().begin(), cross->transform().end()}, {}));
+  ALMAGEST_TRY(
+      const LinearMap transform,
+      LinearMap::Create(dimension, {cross->transform().begin(), cross->transform().end()}, {}));
   std::vector<float> gathered(kBatchRows * dimension);
   std::vector<float> mapped(kBatchRows * dimension);
   for (uint32_t first = known_rows; first < rows; first += kBatchRows) {

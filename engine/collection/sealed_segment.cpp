@@ -32,8 +32,8 @@ Result<std::shared_ptr<SealedSegment>> SealedSegment::Open(const std::filesystem
 Result<> SealedSegment::Load(std::span<const FieldSpec> fields) {
   ALMAGEST_TRY(const auto info, file_.Value<SegmentFileInfo>("info"));
   if (info.id != id()) {
-    return Fail(ErrorCode::kCorruption, "the file is segment " + std::to_string(info.id) +
-                                            ", not " + std::to_string(id()));
+    return Fail(ErrorCode::kCorruption,
+                "the file is segment " + std::to_string(info.id) + ", not " + std::to_string(id()));
   }
   ALMAGEST_TRY(slots_, file_.Array<Slot>("slots"));
   ALMAGEST_TRY_VOID(CheckCount("slots", slots_.size(), info.rows));

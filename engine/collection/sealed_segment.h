@@ -37,9 +37,9 @@ struct DenseFieldInfo {
   uint32_t reserved = 0;
 };
 
-std::string SegmentFileName(uint64_t id);  // "segment-7.alm"
-std::string DenseSection(FieldId field, std::string_view part);   // "dense0.rows"
-std::string SparseSection(FieldId field);                         // "sparse1"
+std::string SegmentFileName(uint64_t id);                        // "segment-7.alm"
+std::string DenseSection(FieldId field, std::string_view part);  // "dense0.rows"
+std::string SparseSection(FieldId field);                        // "sparse1"
 
 // Thread safety: as Segment; MarkDeleted by one writer at a time.
 class SealedSegment final : public Segment {
@@ -65,9 +65,7 @@ class SealedSegment final : public Segment {
   Slot slot_of(uint32_t row) const override { return slots_[row]; }
   std::span<const Slot> sorted_slots() const override { return slots_; }
   const std::atomic<uint64_t>* deleted_words() const override { return deleted_->words(); }
-  uint32_t deleted_count() const override {
-    return deleted_count_.load(std::memory_order_relaxed);
-  }
+  uint32_t deleted_count() const override { return deleted_count_.load(std::memory_order_relaxed); }
   std::optional<DenseField> dense(FieldId field) const override;
   const SparseIndex* sparse(FieldId field) const override;
   const GrowingSparseIndex* growing_sparse(FieldId) const override { return nullptr; }

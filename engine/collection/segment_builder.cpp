@@ -41,8 +41,8 @@ Result<ServedRows> ReadServedRows(const SegmentPlan& plan, const SegmentPlan::De
                                        std::span(plan.slots).subspan(first, rows),
                                        field.config.dimension, given, &present));
     if (mapped) {
-      const auto norms = normalised ? std::span(served.norms).subspan(first, rows)
-                                    : std::span<float>();
+      const auto norms =
+          normalised ? std::span(served.norms).subspan(first, rows) : std::span<float>();
       field.document->ApplyBatch(given, rows, place, normalised, norms);
     }
     for (size_t i = 0; i < rows; ++i) {
@@ -109,8 +109,8 @@ Result<> WriteSparse(const SegmentPlan& plan, FieldId field, const KeyValueStore
     ALMAGEST_TRY(const auto vectors, ReadSparseVectors(store, plan.collection, field, slots));
     for (size_t i = 0; i < vectors.size(); ++i) {
       if (!vectors[i]) continue;
-      ALMAGEST_TRY_VOID(builder.Add(static_cast<uint32_t>(first + i),
-                                    {vectors[i]->indices, vectors[i]->values}));
+      ALMAGEST_TRY_VOID(
+          builder.Add(static_cast<uint32_t>(first + i), {vectors[i]->indices, vectors[i]->values}));
       any = true;
     }
     ALMAGEST_TRY_VOID(throttle.Check());
@@ -126,9 +126,12 @@ Result<> WriteSparse(const SegmentPlan& plan, FieldId field, const KeyValueStore
 Metric MetricOf(Distance distance) {
   switch (distance) {
     case Distance::kCosine:
-    case Distance::kDot: return Metric::kDot;
-    case Distance::kEuclid: return Metric::kEuclid;
-    case Distance::kManhattan: return Metric::kManhattan;
+    case Distance::kDot:
+      return Metric::kDot;
+    case Distance::kEuclid:
+      return Metric::kEuclid;
+    case Distance::kManhattan:
+      return Metric::kManhattan;
   }
   return Metric::kDot;
 }

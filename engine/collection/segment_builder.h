@@ -29,8 +29,8 @@ struct SegmentPlan {
   CollectionId collection = 0;
   std::vector<Dense> dense;
   std::vector<FieldId> sparse;
-  std::vector<Slot> slots;                        // Strictly ascending.
-  std::vector<SequenceNumber> vector_sequences;   // One per slot.
+  std::vector<Slot> slots;                       // Strictly ascending.
+  std::vector<SequenceNumber> vector_sequences;  // One per slot.
 };
 
 // All or nothing: the file appears at plan.path complete and synced, or not at all.

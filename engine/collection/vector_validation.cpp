@@ -13,12 +13,11 @@ std::string Describe(const std::string& name, const PointId& id) {
 
 Result<> CheckDense(const CollectionField& field, const DenseVector& vector, const PointId& id) {
   if (vector.size() != field.dimension) {
-    return Fail(ErrorCode::kInvalidArgument, "Vector dimension error: expected dim: " +
-                                                 std::to_string(field.dimension) + ", got " +
-                                                 std::to_string(vector.size()));
+    return Fail(ErrorCode::kInvalidArgument,
+                "Vector dimension error: expected dim: " + std::to_string(field.dimension) +
+                    ", got " + std::to_string(vector.size()));
   }
-  const auto bad =
-      std::ranges::find_if(vector, [](float value) { return !std::isfinite(value); });
+  const auto bad = std::ranges::find_if(vector, [](float value) { return !std::isfinite(value); });
   if (bad == vector.end()) return {};
   return Fail(ErrorCode::kOutOfRange, Describe(field.name, id) + " is not finite at position " +
                                           std::to_string(bad - vector.begin()));

@@ -28,10 +28,14 @@ struct VersionSet::Cache {
 
 std::string_view VersionStatusName(VersionStatus status) {
   switch (status) {
-    case VersionStatus::kCandidate: return "candidate";
-    case VersionStatus::kActive: return "active";
-    case VersionStatus::kRetired: return "retired";
-    case VersionStatus::kRejected: return "rejected";
+    case VersionStatus::kCandidate:
+      return "candidate";
+    case VersionStatus::kActive:
+      return "active";
+    case VersionStatus::kRetired:
+      return "retired";
+    case VersionStatus::kRejected:
+      return "rejected";
   }
   return "unknown";
 }
@@ -106,9 +110,9 @@ Result<std::shared_ptr<const CrossVersionMap>> VersionSet::Cross(VersionId query
   const AdapterVersion* target = Find(query_version);
   const AdapterVersion* stored = Find(row_version);
   if (target == nullptr || stored == nullptr) {
-    return Fail(ErrorCode::kNotFound,
-                "there is no version " +
-                    std::to_string(target == nullptr ? query_version : row_version));
+    return Fail(
+        ErrorCode::kNotFound,
+        "there is no version " + std::to_string(target == nullptr ? query_version : row_version));
   }
   const std::pair key{DocumentGroup(query_version), DocumentGroup(row_version)};
   if (key.first == key.second) return std::shared_ptr<const CrossVersionMap>();

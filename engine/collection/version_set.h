@@ -26,13 +26,13 @@ std::string_view VersionStatusName(VersionStatus status);  // "candidate", ...
 struct AdapterVersion {
   VersionId id = 0;
   VersionId parent = 0;
-  std::string kind;             // "identity", "whitening", "query_low_rank", "two_sided_linear".
+  std::string kind;  // "identity", "whitening", "query_low_rank", "two_sided_linear".
   VersionStatus status = VersionStatus::kCandidate;
-  int64_t created_at_ms = 0;    // Unix time.
-  std::string job_id;           // Empty: uploaded or built in.
-  std::string report_json = "{}";            // The trainer's report; opaque here.
-  std::shared_ptr<const LinearMap> query;    // nullptr: identity.
-  std::shared_ptr<const LinearMap> document; // nullptr: identity.
+  int64_t created_at_ms = 0;                  // Unix time.
+  std::string job_id;                         // Empty: uploaded or built in.
+  std::string report_json = "{}";             // The trainer's report; opaque here.
+  std::shared_ptr<const LinearMap> query;     // nullptr: identity.
+  std::shared_ptr<const LinearMap> document;  // nullptr: identity.
 };
 
 class VersionSet {

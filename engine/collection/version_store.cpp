@@ -56,12 +56,9 @@ Result<> Parse(const Safetensors& file, uint32_t dimension, AdapterVersion* vers
 }
 
 std::string Body(const AdapterVersion& version, VersionStatus status) {
-  const Json json = {{"parent", version.parent},
-                     {"kind", version.kind},
-                     {"status", static_cast<int>(status)},
-                     {"created_at_ms", version.created_at_ms},
-                     {"job_id", version.job_id},
-                     {"report", version.report_json}};
+  const Json json = {{"parent", version.parent},           {"kind", version.kind},
+                     {"status", static_cast<int>(status)}, {"created_at_ms", version.created_at_ms},
+                     {"job_id", version.job_id},           {"report", version.report_json}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -149,9 +146,9 @@ Result<std::map<FieldId, std::vector<AdapterVersion>>> LoadVersions(
           const auto dimension = dimensions.find(field);
           if (dimension == dimensions.end()) return {};
           ALMAGEST_TRY(const auto record, DecodeRecord<VersionRecord>(value));
-          ALMAGEST_TRY(versions[field].emplace_back(),
-                       DecodeVersion(record, static_cast<VersionId>(parts->number),
-                                     dimension->second));
+          ALMAGEST_TRY(
+              versions[field].emplace_back(),
+              DecodeVersion(record, static_cast<VersionId>(parts->number), dimension->second));
           return {};
         }();
         return status.has_value();

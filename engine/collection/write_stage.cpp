@@ -61,8 +61,8 @@ Result<std::vector<StagedPoint*>> WriteStage::Select(const PointSelector& select
   std::vector<StagedPoint*> selected;
   for (const PointId& id : std::get<std::vector<PointId>>(selector)) {
     const auto staged = by_id_.find(id);
-    const bool exists = staged != by_id_.end() ? staged->second->exists
-                                               : state_.points.Find(id) != kNoSlot;
+    const bool exists =
+        staged != by_id_.end() ? staged->second->exists : state_.points.Find(id) != kNoSlot;
     if (exists) {
       selected.push_back(&Touch(id));
     } else if (all_must_exist) {
@@ -256,7 +256,8 @@ Result<> WriteStage::Finish() {
 void WriteStage::AddTo(WriteBatch* batch) const {
   for (const auto& owned : points_) {
     const StagedPoint& point = *owned;
-    if (!point.vectors_changed && !point.payload_changed && point.sequence == point.before.version) {
+    if (!point.vectors_changed && !point.payload_changed &&
+        point.sequence == point.before.version) {
       continue;
     }
     if (!point.stored && !point.exists) continue;

@@ -33,7 +33,7 @@ struct StagedPoint {
   bool vectors_loaded = false;
   std::map<FieldId, VectorData> vectors;  // Base vectors.
   bool payload_loaded = false;
-  std::string payload;                    // Empty: none.
+  std::string payload;  // Empty: none.
   // As stored before the request; loaded when it is going to be replaced.
   bool old_payload_loaded = false;
   std::string old_payload;

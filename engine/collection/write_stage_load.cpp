@@ -80,19 +80,18 @@ Result<> WriteStage::LoadVectors(std::span<StagedPoint* const> points) {
 }
 
 Result<> WriteStage::LoadOldTerms(std::span<StagedPoint* const> points) {
-  return ForBatches(points, &StagedPoint::old_terms_loaded,
-                    [&](auto batch, auto& slots) -> Result<> {
-                      for (const CollectionField& field : state_.fields) {
-                        if (!field.is_sparse) continue;
-                        ALMAGEST_TRY(auto vectors, ReadSparseVectors(state_.store, state_.id,
-                                                                     field.id, slots));
-                        for (size_t i = 0; i < batch.size(); ++i) {
-                          if (!vectors[i]) continue;
-                          batch[i]->old_terms[field.id] = std::move(vectors[i]->indices);
-                        }
-                      }
-                      return {};
-                    });
+  return ForBatches(
+      points, &StagedPoint::old_terms_loaded, [&](auto batch, auto& slots) -> Result<> {
+        for (const CollectionField& field : state_.fields) {
+          if (!field.is_sparse) continue;
+          ALMAGEST_TRY(auto vectors, ReadSparseVectors(state_.store, state_.id, field.id, slots));
+          for (size_t i = 0; i < batch.size(); ++i) {
+            if (!vectors[i]) continue;
+            batch[i]->old_terms[field.id] = std::move(vectors[i]->indices);
+          }
+        }
+        return {};
+      });
 }
 
 }  // namespace almagest

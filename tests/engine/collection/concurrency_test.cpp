@@ -31,8 +31,8 @@ class ConcurrencyTest : public CollectionTest {
       }
       for (uint32_t row = 0; row < rows; ++row) {
         if ((segment->deleted_words()[row / 64].load() >> (row % 64) & 1) != 0) continue;
-        const float* values = field->growing_rows != nullptr ? field->growing_rows->Row(row)
-                                                             : field->rows.Row(row);
+        const float* values =
+            field->growing_rows != nullptr ? field->growing_rows->Row(row) : field->rows.Row(row);
         EXPECT_TRUE(std::isfinite(values[0]));
         const auto point = collection->FindPoint(segment->slot_of(row));
         if (!point) continue;

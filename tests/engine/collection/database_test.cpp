@@ -94,8 +94,7 @@ TEST_F(DatabaseTest, ConfigAndIndexesArePersistent) {
   Open();
   const CollectionConfig config = (*database->FindCollection("a"))->config();
   EXPECT_EQ(config.optimizer.seal_rows, 33u);
-  EXPECT_THAT(config.payload_indexes,
-              ElementsAre(testing::Pair("n", PayloadIndexType::kFloat)));
+  EXPECT_THAT(config.payload_indexes, ElementsAre(testing::Pair("n", PayloadIndexType::kFloat)));
   EXPECT_EQ(database->CreatePayloadIndex("b", "n", PayloadIndexType::kFloat).error().code,
             ErrorCode::kNotFound);
 }

@@ -55,7 +55,8 @@ class ModelTest : public CollectionTest {
   }
   WriteOperation RandomOperation() {
     switch (random() % 12) {
-      case 0: return DeletePointsOperation{RandomSelector()};
+      case 0:
+        return DeletePointsOperation{RandomSelector()};
       case 1: {
         UpdateVectorsOperation update;
         const PointSelector selector = RandomSelector();
@@ -64,16 +65,24 @@ class ModelTest : public CollectionTest {
         }
         return update;
       }
-      case 2: return DeleteVectorsOperation{RandomSelector(), {random() % 2 ? "" : "terms", "dot"}};
-      case 3: return SetPayloadOperation{RandomSelector(), RandomPayload(), ""};
-      case 4: return OverwritePayloadOperation{RandomSelector(), RandomPayload()};
-      case 5: return DeletePayloadKeysOperation{RandomSelector(), {"color"}};
-      case 6: return ClearPayloadOperation{RandomSelector()};
-      case 7: return UpsertOperation{RandomPoints(true), UpdateMode::kInsertOnly, {}};
-      case 8: return UpsertOperation{RandomPoints(true), UpdateMode::kUpdateOnly, {}};
+      case 2:
+        return DeleteVectorsOperation{RandomSelector(), {random() % 2 ? "" : "terms", "dot"}};
+      case 3:
+        return SetPayloadOperation{RandomSelector(), RandomPayload(), ""};
+      case 4:
+        return OverwritePayloadOperation{RandomSelector(), RandomPayload()};
+      case 5:
+        return DeletePayloadKeysOperation{RandomSelector(), {"color"}};
+      case 6:
+        return ClearPayloadOperation{RandomSelector()};
+      case 7:
+        return UpsertOperation{RandomPoints(true), UpdateMode::kInsertOnly, {}};
+      case 8:
+        return UpsertOperation{RandomPoints(true), UpdateMode::kUpdateOnly, {}};
       case 9:
         return UpsertOperation{RandomPoints(true), UpdateMode::kUpsert, ColorIs(RandomColor())};
-      default: return UpsertOperation{RandomPoints(true), UpdateMode::kUpsert, {}};
+      default:
+        return UpsertOperation{RandomPoints(true), UpdateMode::kUpsert, {}};
     }
   }
   void WriteRandomly() {
@@ -97,8 +106,8 @@ class ModelTest : public CollectionTest {
     const uint32_t dimension = name.empty() ? kTestDimension : 4;
     const size_t known = (*collection->Versions(name))->versions().size();
     if (known < 4) {
-      const auto id = collection->AddVersion(
-          name, {}, RandomAdapter(random, dimension, random() % 3 != 0));
+      const auto id =
+          collection->AddVersion(name, {}, RandomAdapter(random, dimension, random() % 3 != 0));
       ASSERT_TRUE(id) << id.error().message;
       EXPECT_EQ(*id, known);
       return;
@@ -129,12 +138,21 @@ TEST_F(ModelTest, AgreesWithAMapThroughEverything) {
     for (int step = 0; step < 150; ++step) {
       SCOPED_TRACE("step " + std::to_string(step));
       switch (random() % 16) {
-        case 0: Reopen(); break;
+        case 0:
+          Reopen();
+          break;
         case 1:
-        case 2: ASSERT_TRUE(collection->OptimizeOnce([](double) { return true; })); break;
-        case 3: ChangeVersions(); break;
-        case 4: collection->PauseReembedding(random() % 2 == 0); break;
-        default: WriteRandomly();
+        case 2:
+          ASSERT_TRUE(collection->OptimizeOnce([](double) { return true; }));
+          break;
+        case 3:
+          ChangeVersions();
+          break;
+        case 4:
+          collection->PauseReembedding(random() % 2 == 0);
+          break;
+        default:
+          WriteRandomly();
       }
       if (step % 10 == 0) ExpectSame(*collection, model, random);
       if (HasFatalFailure() || HasNonfatalFailure()) return;

@@ -189,17 +189,16 @@ void ExpectSameScores(const Collection& collection, const NaiveModel& model,
     ++expected;
     const auto found = scores.find(collection.FindSlot(id));
     ASSERT_NE(found, scores.end()) << PointIdToString(id) << " is in no segment";
-    EXPECT_NEAR(found->second,
-                DirectScore(*versions, versions->active(), query,
-                            std::get<DenseVector>(vector->second)),
-                2e-4)
+    EXPECT_NEAR(
+        found->second,
+        DirectScore(*versions, versions->active(), query, std::get<DenseVector>(vector->second)),
+        2e-4)
         << PointIdToString(id);
   }
   EXPECT_EQ(scores.size(), expected);
 }
 
-void ExpectSameSparse(const Collection& collection, const NaiveModel& model,
-                      std::mt19937& random) {
+void ExpectSameSparse(const Collection& collection, const NaiveModel& model, std::mt19937& random) {
   const FieldId field = collection.FindField("terms")->id;
   SparseVector query = RandomSparse(random, 30);
   if (query.indices.empty()) query = {{1}, {1.0f}};

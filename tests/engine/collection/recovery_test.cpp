@@ -163,10 +163,10 @@ TEST_F(RecoveryTest, PowerLossLosesNothingThatWasSynced) {
     OptimizeAll();  // The manifest is synced, and so is all that came before it.
     std::vector<NaiveModel> states = {model};
     for (int i = 0; i < 4; ++i) {
-      WriteBoth({UpsertOperation{Points(20 + 5 * static_cast<uint64_t>(i), 5),
-                                 UpdateMode::kUpsert, {}},
-                 DeletePointsOperation{std::vector<PointId>{uint64_t{20}}}},
-                Durability::kProcess);
+      WriteBoth(
+          {UpsertOperation{Points(20 + 5 * static_cast<uint64_t>(i), 5), UpdateMode::kUpsert, {}},
+           DeletePointsOperation{std::vector<PointId>{uint64_t{20}}}},
+          Durability::kProcess);
       states.push_back(model);
     }
     collection.reset();

@@ -84,25 +84,35 @@ TEST_F(RewriteTest, AnAbortedStepLeavesNoTrace) {
   EXPECT_EQ(FileCount(), 1u);
 }
 
-TEST_F(RewriteTest, ActivationDuringARewrite) {
-  UpsertBoth(0, 40);
-  const auto version = collection->AddVersion("", {}, RandomAdapter(random, kTestDimension, true));
-  ASSERT_TRUE(version);
-  int calls = 0;
-  ASSERT_TRUE(collection->OptimizeOnce([&](double) {
-    if (++calls == 3) {
-      const auto activated = collection->ActivateVersion("", *version);
-      EXPECT_TRUE(activated);
-      UpsertBoth(20, 5);
-    }
-    return true;
-  }));
-  ASSERT_GE(calls, 3);
-  ExpectSame(*collection, model, random);
-  EXPECT_LT(collection->Reembedding("")->rows_done, 40u);
-  OptimizeAll();
-  EXPECT_EQ(collection->Reembedding("")->rows_done, 40u);
-  ExpectSame(*collection, model, random);
+TEST_F(RewriteTest, ActivationAtAnyMomentOfARewrite) {
+  bool reached = true;
+  for (int at = 1; reached; ++at) {
+    SCOPED_TRACE("activation at call " + std::to_string(at));
+    ASSERT_LT(at, 100);
+    collection.reset();
+    store = std::make_unique<MemoryStore>();
+    std::filesystem::remove_all(directory.path());
+    model = NaiveModel();
+    Reopen();
+    UpsertBoth(0, 40);
+    const auto version =
+        collection->AddVersion("", {}, RandomAdapter(random, kTestDimension, true));
+    ASSERT_TRUE(version);
+    int calls = 0;
+    ASSERT_TRUE(collection->OptimizeOnce([&](double) {
+      if (++calls == at) {
+        EXPECT_TRUE(collection->ActivateVersion("", *version));
+        UpsertBoth(20, 5);
+      }
+      return true;
+    }));
+    reached = calls >= at;
+    ExpectSame(*collection, model, random);
+    OptimizeAll();
+    EXPECT_EQ(collection->Reembedding("")->rows_done, 40u);
+    ExpectSame(*collection, model, random);
+    if (HasFailure()) return;
+  }
 }
 
 TEST_F(RewriteTest, MergesDownToTheLimitAndRemovesOldFiles) {

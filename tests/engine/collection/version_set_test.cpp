@@ -19,8 +19,8 @@ std::vector<AdapterVersion> RandomVersions(std::mt19937& random) {
   for (VersionId id = 1; id <= 3; ++id) {
     AdapterVersion version;
     version.id = id;
-    const auto parsed = ParseAdapter(RandomAdapter(random, kDimension, id > 1), kDimension,
-                                     &version);
+    const auto parsed =
+        ParseAdapter(RandomAdapter(random, kDimension, id > 1), kDimension, &version);
     EXPECT_TRUE(parsed) << parsed.error().message;
     versions.push_back(std::move(version));
   }
@@ -64,8 +64,8 @@ void CheckAllPairs(bool normalised, uint32_t seed) {
       const auto factors = segment.row_factors(0, target);
       EXPECT_EQ(factors != nullptr, cross != nullptr && normalised);
       for (uint32_t row = 0; row < documents.size(); ++row) {
-        float score = DotProduct(folded.data(), segment.dense(0)->growing_rows->Row(row),
-                                 kDimension);
+        float score =
+            DotProduct(folded.data(), segment.dense(0)->growing_rows->Row(row), kDimension);
         score = factors ? score * factors->scale[row] + constant * factors->offset[row]
                         : score + constant;
         EXPECT_NEAR(score, DirectScore(set, target, query, documents[row]), 1e-4) << row;

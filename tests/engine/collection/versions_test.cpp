@@ -33,9 +33,10 @@ class VersionsTest : public CollectionTest {
     const auto scores = ScoreAll(*collection, "", query, version);
     EXPECT_EQ(scores.size(), model.points.size());
     for (const auto& [id, point] : model.points) {
-      EXPECT_NEAR(scores.at(collection->FindSlot(id)),
-                  DirectScore(*versions, version, query, std::get<DenseVector>(point.vectors.at(""))),
-                  2e-4);
+      EXPECT_NEAR(
+          scores.at(collection->FindSlot(id)),
+          DirectScore(*versions, version, query, std::get<DenseVector>(point.vectors.at(""))),
+          2e-4);
     }
   }
 

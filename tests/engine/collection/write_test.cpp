@@ -95,8 +95,8 @@ TEST_F(WriteTest, AFailingOperationUndoesTheEarlierOnes) {
 TEST_F(WriteTest, PayloadChangesKeepTheRow) {
   Upsert({RandomPoint(random, 1)});
   const auto rows = [&] { return collection->view()->segments.at(0)->row_count(); };
-  const auto written = Write({SetPayloadOperation{std::vector<PointId>{uint64_t{1}},
-                                                  R"({"color":"red"})", ""}});
+  const auto written =
+      Write({SetPayloadOperation{std::vector<PointId>{uint64_t{1}}, R"({"color":"red"})", ""}});
   ASSERT_TRUE(written);
   EXPECT_EQ(rows(), 1u);
   EXPECT_EQ(collection->view()->segments.at(0)->deleted_count(), 0u);
@@ -141,8 +141,8 @@ TEST_F(WriteTest, PayloadIndexesComeAndGoLive) {
   std::vector<double> values;
   ASSERT_TRUE(collection->VisitOrdered("n", true, 20, [&](double value, Slot slot) {
     values.push_back(value);
-    EXPECT_EQ(value, static_cast<double>((std::get<uint64_t>(collection->FindPoint(slot)->id) * 7) %
-                                         30));
+    EXPECT_EQ(value,
+              static_cast<double>((std::get<uint64_t>(collection->FindPoint(slot)->id) * 7) % 30));
     return values.size() < 4;
   }));
   EXPECT_EQ(values, (std::vector<double>{20, 19, 18, 17}));
