@@ -13,6 +13,8 @@ namespace {
 
 constexpr double kDefaultPower = 0.375;
 constexpr double kPowers[] = {0.375, 0.5, 0.75};
+constexpr size_t kCrossValidationQueries = 400;
+constexpr int kFolds = 5;
 constexpr int64_t kPowerScores = 35'000'000;  // Query-document scores a tried power may cost.
 
 // All judged documents and, up to the limit, a seeded sample of the others, ascending.
@@ -52,8 +54,13 @@ class Selector {
         progress_(progress),
         train_(Pick(judged, split.train)),
         validation_(Pick(judged, split.validation)) {
-    known_ = train_;
-    known_.insert(known_.end(), validation_.begin(), validation_.end());
+    for (const auto* rows : {&split.train, &split.validation}) {
+      for (const size_t row : *rows) {
+        known_.push_back(judged[row]);
+        fold_.push_back(static_cast<int>(
+            Mix64(config.seed ^ Mix64(static_cast<uint64_t>(split.group[row]))) % kFolds));
+      }
+    }
     corpus_ = ChooseCorpus(known_, space.document_count(), config.options.mining_documents_max,
                            config.seed);
     position_of_.assign(static_cast<size_t>(space.document_count()), -1);
@@ -87,14 +94,13 @@ class Selector {
     std::optional<size_t> best;
     std::vector<TrainedCandidate> trained;
     for (size_t i = 0; i < candidates.size(); ++i) {
-      candidates[i].candidates_left = static_cast<int64_t>(candidates.size() - i - 1);
+      candidates[i].candidates_left =
+          static_cast<int64_t>(candidates.size() - i - 1) * (CrossValidates() ? kFolds : 1);
       progress_->Phase("training");
       // Each candidate gets its share of the budget, so that the last one is not starved.
       const double deadline =
           budget * static_cast<double>(i + 1) / static_cast<double>(candidates.size() + 1);
-      ALMAGEST_TRY(TrainedCandidate result,
-                   TrainCandidate(space_, MakeData(train_, validation_), candidates[i],
-                                  config_.options, config_.seed, deadline, progress_));
+      ALMAGEST_TRY(TrainedCandidate result, TryOut(candidates[i], deadline));
       const std::string name = result.best_step > 0 ? candidates[i].name : candidates[i].start.kind;
       selection.candidates.push_back(
           {candidates[i].name, result.curve, result.best_step, result.validation_ndcg_at_10});
@@ -108,8 +114,8 @@ class Selector {
     const int64_t best_step = trained[*best].best_step;
     if (best_step == 0) {
       selection.adapter = candidates[*best].start;  // Exactly, without a fold's rounding.
-    } else if (config_.options.refit && !validation_.empty() &&
-               progress_->ElapsedSeconds() < budget * 0.75) {
+    } else if (CrossValidates() ||
+               (config_.options.refit && progress_->ElapsedSeconds() < budget * 0.75)) {
       candidates[*best].steps = best_step;
       candidates[*best].candidates_left = 0;
       progress_->Phase("training");
@@ -128,6 +134,51 @@ class Selector {
     std::vector<int32_t> rows;
     for (const JudgedQuery& query : known_) rows.push_back(query.query);
     return rows;
+  }
+
+  // With few queries one validation set would choose by chance.
+  bool CrossValidates() const { return known_.size() < kCrossValidationQueries; }
+
+  // Trains on the train queries and validates on the others; or, with few queries, averages the
+  // validation curves of several folds (the adapter is then to be trained by a refit).
+  Result<TrainedCandidate> TryOut(const Candidate& candidate, double deadline) {
+    if (!CrossValidates()) {
+      return TrainCandidate(space_, MakeData(train_, validation_), candidate, config_.options,
+                            config_.seed, deadline, progress_);
+    }
+    std::vector<std::vector<LossPoint>> curves;
+    size_t longest = 0;
+    for (int fold = 0; fold < kFolds; ++fold) {
+      std::vector<JudgedQuery> train;
+      std::vector<JudgedQuery> validation;
+      for (size_t i = 0; i < known_.size(); ++i) {
+        (fold_[i] == fold ? validation : train).push_back(known_[i]);
+      }
+      if (train.empty() || validation.empty()) continue;  // All in one group or two.
+      ALMAGEST_TRY(TrainedCandidate result,
+                   TrainCandidate(space_, MakeData(train, validation), candidate, config_.options,
+                                  config_.seed, deadline, progress_));
+      curves.push_back(std::move(result.curve));
+      longest = std::max(longest, curves.back().size());
+    }
+    TrainedCandidate average;
+    average.adapter = candidate.start;
+    for (size_t at = 0; at < longest; ++at) {
+      LossPoint mean;
+      for (const auto& curve : curves) {
+        const LossPoint& point = curve[std::min(at, curve.size() - 1)];  // Stopped: stays there.
+        mean.step = std::max(mean.step, point.step);
+        mean.loss += point.loss / static_cast<double>(curves.size());
+        mean.validation_ndcg_at_10 +=
+            point.validation_ndcg_at_10 / static_cast<double>(curves.size());
+      }
+      if (at == 0 || mean.validation_ndcg_at_10 > average.validation_ndcg_at_10) {
+        average.validation_ndcg_at_10 = mean.validation_ndcg_at_10;
+        average.best_step = mean.step;
+      }
+      average.curve.push_back(mean);
+    }
+    return average;
   }
 
   double ChoosePower(const WhiteningBasis& basis) {
@@ -175,6 +226,7 @@ class Selector {
   std::vector<JudgedQuery> train_;
   std::vector<JudgedQuery> validation_;
   std::vector<JudgedQuery> known_;  // Both.
+  std::vector<int> fold_;           // Of each known query; near-identical ones share it.
   std::vector<int32_t> corpus_;
   std::vector<int32_t> position_of_;  // Of each document row; -1: not in the corpus.
 };

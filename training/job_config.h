@@ -20,7 +20,7 @@ struct TrainingOptions {
   int64_t rank = 32;            // Of the query-side residual A B.
   double temperature = 0.05;    // InfoNCE; scores are divided by it.
   int64_t batch_size = 128;     // (query, document) pairs a step.
-  int64_t steps_max = 400;      // Per candidate; validation usually stops earlier.
+  int64_t steps_max = 600;      // Per candidate; validation usually stops earlier.
   double learning_rate = 3e-4;  // Full map (AdamW).
   double low_rank_learning_rate = 1e-3;
   double weight_decay = 0.01;       // Pulls the map back to where it started.

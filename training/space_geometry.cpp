@@ -12,8 +12,10 @@ constexpr int64_t kWhiteningSample = 100'000;
 constexpr int64_t kRankSample = 10'000;
 constexpr int64_t kUniformitySample = 1'000;
 constexpr double kEigenvalueFloor = 0.05;
-// A mean of queries counts as much as that of the documents from this many on.
+// The mean of the queries counts as much as that of the documents from this many queries on; their
+// covariance needs this many queries per dimension for half of its full share.
 constexpr double kQueryMeanPrior = 32;
+constexpr double kQueryCovariancePrior = 4;
 
 // Every n-th row: the same rows for the same sizes, spread over the whole collection.
 torch::Tensor SampleRows(const torch::Tensor& rows, int64_t count_max) {
@@ -34,6 +36,19 @@ std::vector<double> ToDoubles(const torch::Tensor& tensor) {
   const torch::Tensor flat = tensor.to(torch::kCPU, torch::kFloat64).contiguous();
   const double* data = flat.data_ptr<double>();
   return {data, data + flat.numel()};
+}
+
+struct Moments {
+  torch::Tensor mean;        // [D], both double precision on the CPU.
+  torch::Tensor covariance;  // [D, D]
+};
+
+Moments MeasureMoments(const torch::Tensor& rows) {
+  const torch::Tensor mean = rows.mean(0);
+  const torch::Tensor centred = rows - mean;
+  return {mean.to(torch::kCPU, torch::kFloat64),
+          (centred.t().mm(centred) / static_cast<double>(rows.size(0)))
+              .to(torch::kCPU, torch::kFloat64)};
 }
 
 double EffectiveRank(const torch::Tensor& rows) {
@@ -63,33 +78,34 @@ bool AllFinite(std::span<const float> values) {
 Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space,
                                            std::span<const int32_t> query_rows) {
   const torch::NoGradGuard no_grad;
-  const torch::Tensor rows = SampleRows(space.tensors().documents, kWhiteningSample);
-  const torch::Tensor mean = rows.mean(0);
-  const torch::Tensor centred = rows - mean;
-  const torch::Tensor covariance = (centred.t().mm(centred) / static_cast<double>(rows.size(0)))
-                                       .to(torch::kCPU, torch::kFloat64);
+  const VectorSpace::Tensors& tensors = space.tensors();
+  const auto d = static_cast<double>(space.dimension());
+  const auto documents = MeasureMoments(SampleRows(tensors.documents, kWhiteningSample));
+  const double trace = documents.covariance.trace().item<double>();
+  if (!(trace > 1e-12)) {
+    return Fail(ErrorCode::kInvalidArgument, "the documents have no spread (covariance trace " +
+                                                 std::to_string(trace) +
+                                                 "), there is nothing to learn");
+  }
+  torch::Tensor covariance = documents.covariance;
+  torch::Tensor query_mean = documents.mean;
+  if (!query_rows.empty()) {
+    const auto queries =
+        MeasureMoments(tensors.queries.index_select(0, ToIndex(query_rows, tensors.device)));
+    const auto count = static_cast<double>(query_rows.size());
+    query_mean =
+        (queries.mean * count + documents.mean * kQueryMeanPrior) / (count + kQueryMeanPrior);
+    const double share = 0.5 * count / (count + kQueryCovariancePrior * d);
+    const double query_trace = std::max(queries.covariance.trace().item<double>(), 1e-12);
+    covariance = covariance * (1 - share) + queries.covariance * (share * trace / query_trace);
+  }
   const auto decomposition = at::linalg_eigh(covariance);
   WhiteningBasis basis;
   basis.dimension_ = space.dimension();
-  basis.document_mean_ = ToDoubles(mean);
-  basis.query_mean_ = basis.document_mean_;
-  if (!query_rows.empty()) {
-    const auto& tensors = space.tensors();
-    const torch::Tensor queries =
-        tensors.queries.index_select(0, ToIndex(query_rows, tensors.device)).mean(0);
-    const auto count = static_cast<double>(query_rows.size());
-    basis.query_mean_ =
-        ToDoubles((queries * count + mean * kQueryMeanPrior) / (count + kQueryMeanPrior));
-  }
+  basis.document_mean_ = ToDoubles(documents.mean);
+  basis.query_mean_ = ToDoubles(query_mean);
   basis.eigenvalues_ = ToDoubles(std::get<0>(decomposition));
   basis.axes_ = ToDoubles(std::get<1>(decomposition));
-  double total = 0;
-  for (const double value : basis.eigenvalues_) total += value;
-  if (!(total > 1e-12)) {
-    return Fail(ErrorCode::kInvalidArgument, "the documents have no spread (covariance trace " +
-                                                 std::to_string(total) +
-                                                 "), there is nothing to learn");
-  }
   return basis;
 }
 

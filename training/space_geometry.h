@@ -12,21 +12,22 @@
 
 namespace almagest::training {
 
-// Means of documents and of queries, and the principal axes of the documents; a sample of 100,000
+// Means of documents and of queries, and the principal axes of both together; a sample of 100,000
 // documents where there are more. Needs no judgements.
 class WhiteningBasis {
  public:
-  // `query_rows` are the queries that may be looked at. With few of them their mean is drawn
-  // towards that of the documents. kInvalidArgument if the documents have no spread at all.
+  // `query_rows` are the queries that may be looked at. The covariance is a mixture, half of it
+  // that of the queries when they are many; with few, mean and covariance are drawn towards those
+  // of the documents. kInvalidArgument if the documents have no spread at all.
   // Cost: O(N D^2 + D^3).
   static Result<WhiteningBasis> Fit(const VectorSpace& space, std::span<const int32_t> query_rows);
 
-  // The label-free map: y = U (L + e)^(-power/2) U^T (x - mean), with the covariance U L U^T of the
-  // documents and e 5 % of its mean eigenvalue. Queries and documents share the matrix, but each
-  // side is centred by its own mean: they are different kinds of text (measured on four judged
-  // sets, nDCG@10 with one mean and with two: .262 .307, .226 .275, .199 .205, .639 .638). Power 0
-  // only centres, 1 whitens fully. Scaled so that the mean length of a document is kept (that
-  // matters for dot products only). Kind "whitening".
+  // The label-free map: y = U (L + e)^(-power/2) U^T (x - mean), with the covariance U L U^T and e
+  // 5 % of its mean eigenvalue. Queries and documents share the matrix, but each side is centred by
+  // its own mean: they are different kinds of text (nDCG@10 on four judged sets with one mean and
+  // with two: .262 .307, .226 .275, .199 .205, .639 .638; mixed covariance on the third: .211).
+  // Power 0 only centres, 1 whitens fully. Scaled so that the mean length of a document is kept
+  // (that matters for dot products only). Kind "whitening".
   // Source: Su et al. 2021 (arXiv:2103.15316) for the use on sentence vectors.
   LinearAdapter Map(double power) const;
 
