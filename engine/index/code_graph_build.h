@@ -1,0 +1,45 @@
+// Builds a code graph (code_graph.h) over rows that do not change.
+// Sources: links chosen as in Vamana (DiskANN, Subramanya et al., NeurIPS 2019) and always 32 of
+// them, since the codes of 32 cost no more than those of 20 (SymphonyQG); inserting in batches that
+// see the graph as it was before the batch (ParlayANN, Dobson et al., PPoPP 2024), so that threads
+// do not wait for each other and the graph does not depend on their number or timing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "engine/index/code_graph.h"
+#include "engine/index/dense_rows.h"
+#include "engine/index/distance.h"
+#include "storage/base/result.h"
+
+namespace almagest {
+
+struct CodeGraphBuildOptions {
+  // Bits per neighbour's code: a multiple of 8 within 8..4096, or 0 for DefaultCodeBits.
+  uint32_t code_bits = 0;
+  CodeRowFormat row_format = CodeRowFormat::kHalf;
+  // Candidates that the second pass looks for per row, 32..4096; the first takes a third. Larger:
+  // slower build, better recall, above all where the data have many dimensions of their own.
+  uint32_t build_beam = 300;
+  uint64_t seed = 0;
+  uint32_t thread_count = 1;  // 1..64. The graph is the same for any number.
+  // Called about every thousand rows with the number done of rows.count, by the caller's thread,
+  // which it may delay to throttle. False cancels.
+  std::function<bool(size_t rows_done)> progress;
+};
+
+// One bit per dimension up to 192 dimensions; half a bit, at least 192 and at most 1,024 bits,
+// beyond.
+uint32_t DefaultCodeBits(uint32_t dimension);
+
+// Links every present row so that all can be reached. Rows stay unchanged and finite meanwhile.
+// kDot and kEuclid. Under kDot, rows of different lengths are linked by their distance after a
+// coordinate is added that makes the lengths equal, which keeps the order of dot products.
+// The same rows, metric and options give the same graph, bit by bit, on one instruction set.
+// Errors: kInvalidArgument (metric, an option out of its range, too many rows), kTimeout (progress
+// returned false). Memory beside the result: 4 bytes per row and code bit, and 130 per row.
+Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
+                                       const CodeGraphBuildOptions& options);
+
+}  // namespace almagest

@@ -1,0 +1,245 @@
+#include "ann_bench.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "ann_data.h"
+#include "ann_system.h"
+#include "engine/index/fastscan_kernels.h"
+
+namespace almagest::bench {
+namespace {
+
+constexpr double kRecallTargets[] = {0.90, 0.95, 0.99};
+constexpr uint32_t kBeamMax = 2048;
+
+struct Options {
+  std::vector<std::string> data;
+  std::vector<std::string> systems = {"graph", "hnswlib", "faiss", "faiss-sq8"};
+  std::string json_path;
+  uint32_t queries = 2000;
+  uint32_t rounds = 5;
+};
+
+// What is measured: one system at the smallest beam that reaches one recall.
+struct Point {
+  double target = 0.0;
+  uint32_t beam_width = 0;  // 0: not reached.
+  double recall = 0.0;
+  std::vector<double> queries_per_second;
+
+  double Median() const {
+    std::vector<double> sorted = queries_per_second;
+    if (sorted.empty()) return 0.0;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[sorted.size() / 2];
+  }
+};
+
+struct Measured {
+  std::unique_ptr<AnnSystem> system;
+  double build_seconds = 0.0;
+  double bytes_per_vector = 0.0;
+  std::vector<Point> points;
+};
+
+// Of this thread: other work on the machine does not count.
+double CpuSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+std::unique_ptr<AnnSystem> MakeSystem(const std::string& name) {
+  if (name == "graph") return MakeAlmagestGraph("f16", 0);
+  if (name == "graph-f32") return MakeAlmagestGraph("f32", 0);
+  if (name.starts_with("graph-bits-")) {
+    const unsigned long bits = std::strtoul(name.c_str() + 11, nullptr, 10);
+    return MakeAlmagestGraph("f16", static_cast<uint32_t>(bits));
+  }
+  if (name == "hnsw") return MakeAlmagestHnsw();
+  if (name == "hnswlib") return MakeHnswlib();
+  if (name == "faiss") return MakeFaissHnsw(false);
+  if (name == "faiss-sq8") return MakeFaissHnsw(true);
+  return nullptr;
+}
+
+double MeanRecall(AnnSystem& system, const AnnData& data, uint32_t beam_width) {
+  std::vector<uint32_t> found;
+  double sum = 0.0;
+  for (uint32_t q = 0; q < data.queries; ++q) {
+    system.Search(data.Query(q), beam_width, found);
+    sum += data.Recall(q, found);
+  }
+  return sum / data.queries;
+}
+
+// The smallest beam that reaches each target. Recall grows with the beam, so halving finds it.
+std::vector<Point> FindPoints(AnnSystem& system, const AnnData& data) {
+  std::map<uint32_t, double> known;
+  const auto recall = [&](uint32_t beam) {
+    const auto [at, added] = known.try_emplace(beam, 0.0);
+    if (added) at->second = MeanRecall(system, data, beam);
+    return at->second;
+  };
+  std::vector<Point> points;
+  for (const double target : kRecallTargets) {
+    Point point;
+    point.target = target;
+    uint32_t high = kNeighbours;
+    while (high < kBeamMax && recall(high) < target) high *= 2;
+    high = std::min(high, kBeamMax);
+    if (recall(high) >= target) {
+      uint32_t low = std::max<uint32_t>(high / 2, kNeighbours);
+      while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (recall(middle) >= target) {
+          high = middle;
+        } else {
+          low = middle + 1;
+        }
+      }
+      point.beam_width = high;
+      point.recall = recall(high);
+    }
+    points.push_back(point);
+  }
+  return points;
+}
+
+void TimeRound(Measured& measured, const AnnData& data) {
+  std::vector<uint32_t> found;
+  for (Point& point : measured.points) {
+    if (point.beam_width == 0) continue;
+    const double start = CpuSeconds();
+    for (uint32_t q = 0; q < data.queries; ++q) {
+      measured.system->Search(data.Query(q), point.beam_width, found);
+    }
+    point.queries_per_second.push_back(data.queries / (CpuSeconds() - start));
+  }
+}
+
+void PrintTable(const AnnData& data, const std::vector<Measured>& all) {
+  std::printf("\n%s: %u x %u, %u queries, recall@10, one thread, kernels %s\n", data.name.c_str(),
+              data.rows, data.dimension, data.queries, BestFastscanKernels().target);
+  std::printf("| system | bytes/vector | build s |");
+  for (const double target : kRecallTargets) std::printf(" QPS@%.2f (beam) |", target);
+  std::printf("\n| --- | --- | --- | --- | --- | --- |\n");
+  for (const Measured& measured : all) {
+    std::printf("| %s | %.0f | %.1f |", measured.system->name().c_str(), measured.bytes_per_vector,
+                measured.build_seconds);
+    for (const Point& point : measured.points) {
+      if (point.beam_width == 0) {
+        std::printf(" not reached |");
+      } else {
+        std::printf(" %.0f (%u) |", point.Median(), point.beam_width);
+      }
+    }
+    std::printf("\n");
+  }
+  std::fflush(stdout);
+}
+
+void AddRows(const AnnData& data, const std::vector<Measured>& all, nlohmann::json& rows) {
+  for (const Measured& measured : all) {
+    for (const Point& point : measured.points) {
+      if (point.beam_width == 0) continue;
+      rows.push_back({{"system", measured.system->name()},
+                      {"dataset", data.name},
+                      {"recall_target", point.target},
+                      {"recall_at_10", point.recall},
+                      {"qps", point.Median()},
+                      {"beam_width", point.beam_width},
+                      {"bytes_per_vector", measured.bytes_per_vector},
+                      {"build_seconds", measured.build_seconds}});
+    }
+  }
+}
+
+int Usage(const std::string& problem) {
+  std::cerr << problem
+            << "\nusage: almagest-bench ann --data NAME=PATH [--data ...] [--json FILE]\n"
+               "         [--systems graph,graph-f32,graph-bits-N,hnsw,hnswlib,faiss,faiss-sq8]\n"
+               "         [--queries N] [--rounds N]\n"
+               "PATH: BASE,QUERIES,l2|cosine[,DIMENSION] or a folder of a known data set\n";
+  return 2;
+}
+
+}  // namespace
+
+int RunAnnBench(const std::vector<std::string>& arguments) {
+  Options options;
+  for (size_t i = 0; i < arguments.size(); i += 2) {
+    if (i + 1 == arguments.size()) return Usage(arguments[i] + " needs a value");
+    const std::string& name = arguments[i];
+    const std::string& value = arguments[i + 1];
+    if (name == "--data") {
+      options.data.push_back(value);
+    } else if (name == "--json") {
+      options.json_path = value;
+    } else if (name == "--queries") {
+      options.queries = static_cast<uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
+    } else if (name == "--rounds") {
+      options.rounds = static_cast<uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
+    } else if (name == "--systems") {
+      options.systems.clear();
+      for (size_t first = 0; first <= value.size();) {
+        const size_t end = std::min(value.find(',', first), value.size());
+        options.systems.push_back(value.substr(first, end - first));
+        first = end + 1;
+      }
+    } else {
+      return Usage("unknown option " + name);
+    }
+  }
+  if (options.data.empty() || options.queries == 0 || options.rounds == 0) {
+    return Usage("nothing to measure");
+  }
+  const auto cache =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "bench-truth";
+  nlohmann::json rows = nlohmann::json::array();
+  for (const std::string& specification : options.data) {
+    const auto data = LoadAnnData(specification, options.queries, cache);
+    if (!data.has_value()) {
+      std::cerr << data.error().message << "\n";
+      return 1;
+    }
+    std::vector<Measured> all;
+    for (const std::string& name : options.systems) {
+      Measured measured;
+      measured.system = MakeSystem(name);
+      if (measured.system == nullptr) return Usage("unknown system " + name);
+      std::fprintf(stderr, "%s: building %s\n", data->name.c_str(), name.c_str());
+      const double start = CpuSeconds();
+      measured.system->Build(*data);
+      measured.build_seconds = CpuSeconds() - start;
+      measured.bytes_per_vector = measured.system->BytesPerVector();
+      measured.points = FindPoints(*measured.system, *data);
+      all.push_back(std::move(measured));
+    }
+    for (uint32_t round = 0; round < options.rounds; ++round) {
+      for (Measured& measured : all) TimeRound(measured, *data);
+    }
+    PrintTable(*data, all);
+    AddRows(*data, all, rows);
+  }
+  if (!options.json_path.empty()) {
+    std::ofstream file(options.json_path);
+    file << nlohmann::json{{"rows", rows}}.dump(1) << "\n";
+    if (!file.flush()) {
+      std::cerr << "cannot write " << options.json_path << "\n";
+      return 1;
+    }
+  }
+  return 0;
+}
+
+}  // namespace almagest::bench
