@@ -24,18 +24,31 @@ if(ALMAGEST_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ALMAGEST_CCACHE})
 endif()
 
-# almagest_test(NAME name SOURCES a_test.cpp ... LIBRARIES lib ... [LABELS label ...] [TIMEOUT seconds])
+# almagest_test(NAME name SOURCES a_test.cpp ... LIBRARIES lib ... [LABELS label ...] [TIMEOUT seconds]
+#               [NO_SHARED_HEADERS])   where other compile options forbid the precompiled headers
 # One executable `name`, run once as the ctest test `name` (fewer processes: each start costs).
 # The target `unit_tests` builds all of them. Under ThreadSanitizer only those with the label
 # `concurrency` exist: the others have nothing to find there and cost minutes to build.
 add_custom_target(unit_tests)
 function(almagest_test)
-  cmake_parse_arguments(T "" "NAME;TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(T "NO_SHARED_HEADERS" "NAME;TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
   if("thread" IN_LIST ALMAGEST_SANITIZE AND NOT "concurrency" IN_LIST T_LABELS)
     return()
   endif()
   add_executable(${T_NAME} ${T_SOURCES})
   target_link_libraries(${T_NAME} PRIVATE almagest_settings ${T_LIBRARIES} GTest::gmock GTest::gtest_main)
+  # GoogleTest and the standard library are half of a test file's compile time: parsed once.
+  if(NOT TARGET test_headers)
+    file(WRITE ${CMAKE_BINARY_DIR}/test_headers.cpp "")
+    add_library(test_headers OBJECT ${CMAKE_BINARY_DIR}/test_headers.cpp)
+    target_link_libraries(test_headers PRIVATE almagest_settings GTest::gmock)
+    target_precompile_headers(test_headers PRIVATE <algorithm> <chrono> <filesystem> <functional> <map>
+                              <memory> <optional> <random> <string> <thread> <variant> <vector>
+                              <gmock/gmock.h> <gtest/gtest.h>)
+  endif()
+  if(NOT T_NO_SHARED_HEADERS)
+    target_precompile_headers(${T_NAME} REUSE_FROM test_headers)
+  endif()
   add_dependencies(unit_tests ${T_NAME})
   add_test(NAME ${T_NAME} COMMAND ${T_NAME})
   if(NOT T_TIMEOUT)

@@ -11,7 +11,7 @@
 namespace almagest::training {
 namespace {
 
-constexpr double kDefaultPower = 0.375;
+constexpr double kDefaultPower = 0.75;
 constexpr double kPowers[] = {0.375, 0.5, 0.75};
 constexpr size_t kCrossValidationQueries = 400;
 constexpr int kFolds = 5;

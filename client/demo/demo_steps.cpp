@@ -28,7 +28,7 @@ constexpr size_t kLoadRequests = 200;
 constexpr milliseconds kPoll{300};
 constexpr std::chrono::seconds kMigrationLimit{900};
 constexpr std::chrono::seconds kIndexingLimit{300};
-constexpr double kWhiteningPower = 0.375;
+constexpr double kWhiteningPower = 0.75;
 // Enough for all candidates on two idle cores several times over.
 constexpr int kTrainingSecondsMax = 240;
 
