@@ -29,8 +29,10 @@ CodeNodeLayout::CodeNodeLayout(uint32_t dimension, uint32_t code_bits, CodeRowFo
       slope(added + kCodeGraphDegree * 2),
       neighbours(slope + kCodeGraphDegree * 2),
       row(neighbours + kCodeGraphDegree * 4) {
-  const size_t row_bytes = size_t{dimension} * (format == CodeRowFormat::kHalf ? 2 : 4);
-  node_bytes = (row + row_bytes + 7) / 8 * 8;
+  size_t width = 4;
+  if (format == CodeRowFormat::kHalf) width = 2;
+  if (format == CodeRowFormat::kByte) width = 1;
+  node_bytes = (row + dimension * width + 7) / 8 * 8;
 }
 
 Result<CodeGraph> CodeGraph::FromParts(const CodeGraphMeta& meta,
@@ -48,11 +50,12 @@ Result<CodeGraph> CodeGraph::FromParts(const CodeGraphMeta& meta,
       meta.metric != static_cast<uint32_t>(Metric::kEuclid)) {
     return fail("metric " + std::to_string(meta.metric));
   }
-  if (meta.row_format != CodeRowFormat::kHalf && meta.row_format != CodeRowFormat::kFloat) {
+  if (static_cast<uint32_t>(meta.row_format) > static_cast<uint32_t>(CodeRowFormat::kByte)) {
     return fail("row format " + std::to_string(static_cast<uint32_t>(meta.row_format)));
   }
-  if (!PowerOfTwo(meta.factor_scale) || !PowerOfTwo(meta.row_scale)) {
-    return fail("a scale is no power of two");
+  if (!PowerOfTwo(meta.factor_scale) || !PowerOfTwo(meta.row_scale) ||
+      !std::isfinite(meta.row_offset)) {
+    return fail("its scales are invalid");
   }
   if (rotation == nullptr || rotation->dimension() != meta.dimension ||
       rotation->code_bits() != meta.code_bits) {

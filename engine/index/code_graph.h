@@ -15,7 +15,7 @@
 //   added       32 halves, +infinity for a neighbour that is not there
 //   slope       32 halves
 //   neighbours  32 u32
-//   row         `dimension` halves, times row_scale, or floats as given
+//   row         `dimension` coordinates (less row_offset, times row_scale) in row_format
 // Seed blocks have the same form without the row, for neighbours of the rows' mean: where searches
 // start. Absent rows have a node nobody links to.
 #pragma once
@@ -42,9 +42,12 @@ inline constexpr uint32_t kCodeGraphDegree = kCodesPerBlock;
 inline constexpr uint32_t kCodeGraphVersion = 1;
 inline constexpr uint32_t kCodeGraphRowsMax = 0x7FFFFFFF;
 
-// How a node keeps its row. Half precision is 11 significant bits: scores differ from those of the
-// float rows by about 1e-3 of the row's length at most; search can rescore with float rows.
-enum class CodeRowFormat : uint32_t { kHalf = 0, kFloat = 1 };
+// How a node keeps its row.
+//   kByte   rows of whole numbers within a window of 256, as pictures have: exact in one byte each
+//   kHalf   11 significant bits: scores differ from those of the float rows by about 1e-3 of the
+//           rows' length at most; a search can rescore with float rows
+//   kFloat  as given
+enum class CodeRowFormat : uint32_t { kHalf = 0, kFloat = 1, kByte = 2 };
 
 // Stored as it is.
 struct CodeGraphMeta {
@@ -56,7 +59,8 @@ struct CodeGraphMeta {
   CodeRowFormat row_format = CodeRowFormat::kHalf;
   uint32_t seed_count = 0;   // 0 iff no row is present.
   float factor_scale = 1.0f;  // A power of two.
-  float row_scale = 1.0f;     // A power of two; 1 for float rows.
+  float row_scale = 1.0f;     // A power of two; 1 but for half rows.
+  float row_offset = 0.0f;    // Taken off the rows before; 0 but for byte rows.
 };
 
 // Offsets within a node, all in bytes.

@@ -68,7 +68,7 @@ std::vector<float> EqualiseLengths(const DenseRowsView& rows) {
 }  // namespace
 
 uint32_t DefaultCodeBits(uint32_t dimension) {
-  if (dimension <= 192) return std::max(kCodeBitsMin, (dimension + 7) / 8 * 8);
+  if (dimension <= 192) return std::max<uint32_t>(64, (dimension + 7) / 8 * 8);
   return std::clamp<uint32_t>((dimension / 2 + 32) / 64 * 64, 192, 1024);
 }
 
@@ -80,6 +80,15 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
   };
   const uint32_t code_bits =
       options.code_bits != 0 ? options.code_bits : DefaultCodeBits(rows.dimension);
+  CodeRowFormat row_format = options.row_format;
+  if (row_format != CodeRowFormat::kFloat) {
+    const bool bytes_are_exact = ByteOffset(rows).has_value();
+    if (row_format == CodeRowFormat::kByte && !bytes_are_exact) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "row_format byte needs whole numbers within a window of 256");
+    }
+    if (bytes_are_exact) row_format = CodeRowFormat::kByte;
+  }
   CodeGraphArrays arrays;
   const auto rotation = std::make_shared<const CodeRotation>(
       CodeRotation::Train(rows, code_bits, options.seed));
@@ -87,7 +96,7 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
   const std::vector<float> equal =
       metric == Metric::kDot ? EqualiseLengths(rows) : std::vector<float>{};
   if (equal.empty()) {
-    CodeNodeWriter writer(rows, Metric::kEuclid, options.row_format, rotation,
+    CodeNodeWriter writer(rows, Metric::kEuclid, row_format, rotation,
                           options.thread_count, arrays);
     CodeLinkBuilder links(rows, options, writer, arrays);
     if (!links.Run()) return cancelled();
@@ -113,7 +122,7 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
                               options.thread_count, draft);
   CodeLinkBuilder links(equal_rows, options, draft_writer, draft);
   if (!links.Run()) return cancelled();
-  CodeNodeWriter writer(rows, metric, options.row_format, rotation, options.thread_count, arrays);
+  CodeNodeWriter writer(rows, metric, row_format, rotation, options.thread_count, arrays);
   const std::span<const uint32_t> present = links.present_rows();
   ForEachInParallel(present.size(), options.thread_count, [&](size_t i, size_t) {
     writer.WriteLinks(present[i], links.Links(present[i]));

@@ -18,6 +18,7 @@ namespace almagest {
 struct CodeGraphBuildOptions {
   // Bits per neighbour's code: a multiple of 8 within 8..4096, or 0 for DefaultCodeBits.
   uint32_t code_bits = 0;
+  // kHalf becomes kByte where bytes are exact. kByte where they are not is kInvalidArgument.
   CodeRowFormat row_format = CodeRowFormat::kHalf;
   // Candidates that the second pass looks for per row, 32..4096; the first takes a third. Larger:
   // slower build, better recall, above all where the data have many dimensions of their own.
@@ -29,8 +30,8 @@ struct CodeGraphBuildOptions {
   std::function<bool(size_t rows_done)> progress;
 };
 
-// One bit per dimension up to 192 dimensions; half a bit, at least 192 and at most 1,024 bits,
-// beyond.
+// One bit per dimension up to 192 dimensions, but at least 64: fewer estimate too badly. Half a bit
+// beyond, at least 192 and at most 1,024 bits.
 uint32_t DefaultCodeBits(uint32_t dimension);
 
 // Links every present row so that all can be reached. Rows stay unchanged and finite meanwhile.

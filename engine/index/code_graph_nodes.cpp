@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -33,6 +34,24 @@ float PowerOfTwoWithin(double limit, double largest) {
 }
 
 }  // namespace
+
+std::optional<float> ByteOffset(const DenseRowsView& rows) {
+  constexpr float kLargest = 1 << 20;
+  float low = kLargest;
+  float high = -kLargest;
+  for (uint32_t row = 0; row < rows.count; ++row) {
+    if (!rows.Present(row)) continue;
+    const float* values = rows.Row(row);
+    for (uint32_t i = 0; i < rows.dimension; ++i) {
+      if (!(std::fabs(values[i]) < kLargest) || std::trunc(values[i]) != values[i]) return {};
+      low = std::min(low, values[i]);
+      high = std::max(high, values[i]);
+    }
+    if (high - low > 255.0f) return {};
+  }
+  if (low > high) return {};
+  return low;
+}
 
 void ForEachInParallel(size_t count, uint32_t thread_count,
                        const std::function<void(size_t i, size_t thread)>& task) {
@@ -109,6 +128,10 @@ void CodeNodeWriter::ChooseScales() {
   arrays_.meta.factor_scale = PowerOfTwoWithin(4000.0, euclidean ? spread : std::max(spread, longest));
   if (arrays_.meta.row_format == CodeRowFormat::kHalf) {
     arrays_.meta.row_scale = PowerOfTwoWithin(32768.0, largest);
+  } else if (arrays_.meta.row_format == CodeRowFormat::kByte) {
+    const std::optional<float> offset = ByteOffset(rows_);
+    ALMAGEST_CHECK(offset.has_value());
+    arrays_.meta.row_offset = *offset;
   }
 }
 
@@ -117,6 +140,12 @@ void CodeNodeWriter::WriteRow(uint32_t row) {
   const float* values = rows_.Row(row);
   if (arrays_.meta.row_format == CodeRowFormat::kFloat) {
     std::memcpy(to, values, size_t{rows_.dimension} * sizeof(float));
+    return;
+  }
+  if (arrays_.meta.row_format == CodeRowFormat::kByte) {
+    for (uint32_t i = 0; i < rows_.dimension; ++i) {
+      to[i] = static_cast<std::byte>(static_cast<uint8_t>(values[i] - arrays_.meta.row_offset));
+    }
     return;
   }
   for (uint32_t i = 0; i < rows_.dimension; ++i) {

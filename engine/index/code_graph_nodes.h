@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,6 +45,10 @@ class CodeNodeWriter {
   const size_t code_bits_;
   std::vector<float> rotated_;
 };
+
+// The least coordinate if all are whole numbers within a window of 256; else, or without rows,
+// nothing. Stops at the first that is not: cheap for rows that do not qualify.
+std::optional<float> ByteOffset(const DenseRowsView& rows);
 
 // Runs task(i, thread) for i < count on `thread_count` threads, the caller's among them. A system
 // that grants fewer threads gets by with those.

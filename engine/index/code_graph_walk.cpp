@@ -25,58 +25,63 @@ CodeWalk::CodeWalk(const CodeGraph& graph, const float* query, const float* rota
     rotation.Rotate(query, kernels_, scratch_.levels, scratch_.sums, scratch_.rotated.data());
   }
   FillTables();
-  if (graph.meta().row_format == CodeRowFormat::kFloat) return;
-  // Halves are scaled by a power of two: so is the query, and the score back.
-  const float scale = graph.meta().row_scale;
-  if (graph.metric() == Metric::kEuclid) {
-    scratch_.scaled_query.resize(rotation.dimension());
-    for (size_t i = 0; i < rotation.dimension(); ++i) scratch_.scaled_query[i] = query[i] * scale;
-    score_scale_ = -1.0f / scale / scale;
-  } else {
-    score_scale_ = 1.0f / scale;
+  // Stored rows are the rows less an offset, times a power of two: so is the query, and the score
+  // is scaled back.
+  const CodeGraphMeta& meta = graph.meta();
+  row_query_ = query;
+  if (meta.row_format == CodeRowFormat::kFloat) return;
+  const bool euclidean = graph.metric() == Metric::kEuclid;
+  if (euclidean && (meta.row_scale != 1.0f || meta.row_offset != 0.0f)) {
+    scratch_.scaled_query.resize(meta.dimension);
+    float* scaled = scratch_.scaled_query.data();
+    for (size_t i = 0; i < meta.dimension; ++i) {
+      scaled[i] = (query[i] - meta.row_offset) * meta.row_scale;
+    }
+    row_query_ = scaled;
   }
+  if (!euclidean && meta.row_offset != 0.0f) {
+    double sum = 0.0;
+    for (size_t i = 0; i < meta.dimension; ++i) sum += static_cast<double>(query[i]);
+    score_added_ = static_cast<float>(sum * static_cast<double>(meta.row_offset));
+  }
+  score_scale_ = euclidean ? -1.0f / meta.row_scale / meta.row_scale : 1.0f / meta.row_scale;
 }
 
 void CodeWalk::FillTables() {
   const size_t groups = graph_.layout().groups;
   const float* coordinates = scratch_.rotated.data();
-  float widest = 1e-30f;
-  float smallest_sum = 0.0f;
-  float sum = 0.0f;
-  for (size_t g = 0; g < groups; ++g) {
-    float width = 0.0f;
-    for (size_t b = 0; b < 4; ++b) {
-      const float value = coordinates[4 * g + b];
-      width += std::fabs(value);
-      smallest_sum += std::min(value, 0.0f);
-      sum += value;
-    }
-    widest = std::max(widest, width);
-  }
+  const TableRange range = kernels_.table_range(coordinates, groups);
   const auto levels = static_cast<float>(kCodeTableMax);
   scratch_.tables.resize(groups * 16);
-  kernels_.fill_tables(coordinates, groups, levels / widest, scratch_.tables.data());
+  kernels_.fill_tables(coordinates, groups, levels / range.widest, scratch_.tables.data());
   // Signs, not bits: <s, q'> = 2 * (sum where set) - (sum of all).
   estimate_.tables = scratch_.tables.data();
   estimate_.groups = groups;
-  estimate_.step = 2.0f * widest / levels;
-  estimate_.bias = 2.0f * smallest_sum - sum;
+  estimate_.step = 2.0f * range.widest / levels;
+  estimate_.bias = 2.0f * range.smallest_sum - range.sum;
 }
 
 float CodeWalk::Score(uint32_t row) const {
-  const std::byte* node = graph_.Node(row) + graph_.layout().row;
+  const std::byte* stored = graph_.Node(row) + graph_.layout().row;
   const size_t dimension = graph_.meta().dimension;
-  float score;
-  if (graph_.meta().row_format == CodeRowFormat::kFloat) {
-    score = KernelsFor(graph_.metric()).pair(query_, reinterpret_cast<const float*>(node),
-                                             dimension);
-  } else {
-    const auto* halves = reinterpret_cast<const uint16_t*>(node);
-    score = score_scale_ *
-            (graph_.metric() == Metric::kEuclid
-                 ? kernels_.euclid_half(scratch_.scaled_query.data(), halves, dimension)
-                 : kernels_.dot_half(query_, halves, dimension));
+  const bool euclidean = graph_.metric() == Metric::kEuclid;
+  float score = 0.0f;
+  switch (graph_.meta().row_format) {
+    case CodeRowFormat::kFloat:
+      return KernelsFor(graph_.metric()).pair(query_, reinterpret_cast<const float*>(stored),
+                                              dimension);
+    case CodeRowFormat::kHalf: {
+      const auto kernel = euclidean ? kernels_.euclid_half : kernels_.dot_half;
+      score = kernel(row_query_, reinterpret_cast<const uint16_t*>(stored), dimension);
+      break;
+    }
+    case CodeRowFormat::kByte: {
+      const auto kernel = euclidean ? kernels_.euclid_byte : kernels_.dot_byte;
+      score = kernel(row_query_, reinterpret_cast<const uint8_t*>(stored), dimension);
+      break;
+    }
   }
+  score = score * score_scale_ + score_added_;
   return score == score ? score : -std::numeric_limits<float>::infinity();
 }
 

@@ -149,7 +149,9 @@ class CodeWalk {
   CodeWalkScratch& scratch_;
   const float* query_;
   CodeEstimate estimate_;
-  float score_scale_ = 1.0f;  // Kernel's value to similarity.
+  const float* row_query_ = nullptr;  // The query as rows are stored.
+  float score_scale_ = 1.0f;          // Kernel's value to similarity.
+  float score_added_ = 0.0f;
 };
 
 }  // namespace almagest

@@ -162,51 +162,126 @@ ALMAGEST_AVX2 void RotateAvx2(const int8_t* matrix, const uint8_t* vector, size_
   }
 }
 
-ALMAGEST_AVX2 inline __m256 LoadHalves(const uint16_t* row) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row)));
+ALMAGEST_AVX2 inline float LargestLane(__m256 v) {
+  __m128 largest = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
+  return _mm_cvtss_f32(_mm_max_ss(largest, _mm_movehdup_ps(largest)));
 }
 
-template <bool kEuclid>
-ALMAGEST_AVX2 inline float ScoreHalf(const float* query, const uint16_t* row, size_t dimension) {
+ALMAGEST_AVX2 LevelRange QuantiseAvx2(const float* values, size_t count, uint8_t* levels) {
+  const size_t whole = count / 8 * 8;
+  __m256 largest = _mm256_set1_ps(values[0]);
+  __m256 negated = _mm256_set1_ps(-values[0]);
+  for (size_t i = 0; i < whole; i += 8) {
+    const __m256 v = _mm256_loadu_ps(values + i);
+    largest = _mm256_max_ps(largest, v);
+    negated = _mm256_max_ps(negated, _mm256_sub_ps(_mm256_setzero_ps(), v));
+  }
+  float high = LargestLane(largest);
+  float low = -LargestLane(negated);
+  for (size_t i = whole; i < count; ++i) {
+    high = std::max(high, values[i]);
+    low = std::min(low, values[i]);
+  }
+  const LevelRange range{low, std::max((high - low) / 127.0f, 1e-30f)};
+  const float inverse = 1.0f / range.step;
+  const auto quantise = [&](const float* from) ALMAGEST_AVX2 {
+    const __m256i steps = _mm256_cvtps_epi32(_mm256_mul_ps(
+        _mm256_sub_ps(_mm256_loadu_ps(from), _mm256_set1_ps(low)), _mm256_set1_ps(inverse)));
+    const __m128i words =
+        _mm_packus_epi32(_mm256_castsi256_si128(steps), _mm256_extracti128_si256(steps, 1));
+    const __m128i bytes = _mm_min_epu8(_mm_packus_epi16(words, words), _mm_set1_epi8(127));
+    return _mm_cvtsi128_si64(bytes);
+  };
+  for (size_t i = 0; i < whole; i += 8) {
+    const auto bytes = quantise(values + i);
+    std::memcpy(levels + i, &bytes, 8);
+  }
+  if (whole < count) {
+    float rest[8] = {low, low, low, low, low, low, low, low};
+    std::copy(values + whole, values + count, rest);
+    const auto bytes = quantise(rest);
+    std::memcpy(levels + whole, &bytes, count - whole);
+  }
+  return range;
+}
+
+ALMAGEST_AVX2 TableRange TableRangeAvx2(const float* coordinates, size_t groups) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  __m256 widest = _mm256_set1_ps(1e-30f);
+  __m256 smallest_sum = _mm256_setzero_ps();
+  __m256 sum = smallest_sum;
+  for (size_t g = 0; g < groups; g += 2) {
+    const __m256 v = _mm256_loadu_ps(coordinates + 4 * g);
+    __m256 width = _mm256_andnot_ps(sign, v);
+    width = _mm256_add_ps(width, _mm256_permute_ps(width, 0xB1));
+    width = _mm256_add_ps(width, _mm256_permute_ps(width, 0x4E));
+    widest = _mm256_max_ps(widest, width);
+    smallest_sum = _mm256_add_ps(smallest_sum, _mm256_min_ps(v, _mm256_setzero_ps()));
+    sum = _mm256_add_ps(sum, v);
+  }
+  return {LargestLane(widest), SumOfLanes(smallest_sum), SumOfLanes(sum)};
+}
+
+ALMAGEST_AVX2 inline void Load(const uint16_t* row, __m256& values) {
+  values = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row)));
+}
+ALMAGEST_AVX2 inline void Load(const uint8_t* row, __m256& values) {
+  values = _mm256_cvtepi32_ps(
+      _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row))));
+}
+
+template <bool kEuclid, class Stored>
+ALMAGEST_AVX2 inline void AddStep(const float* query, const Stored* row, __m256& sum) {
+  __m256 r;
+  Load(row, r);
+  const __m256 q = _mm256_loadu_ps(query);
+  if constexpr (kEuclid) {
+    const __m256 difference = _mm256_sub_ps(q, r);
+    sum = _mm256_fmadd_ps(difference, difference, sum);
+  } else {
+    sum = _mm256_fmadd_ps(q, r, sum);
+  }
+}
+
+template <bool kEuclid, class Stored>
+ALMAGEST_AVX2 float ScoreAvx2(const float* query, const Stored* row, size_t dimension) {
   __m256 sums[4];
   for (auto& sum : sums) sum = _mm256_setzero_ps();
-  const auto add = [&](size_t at, __m256& sum) ALMAGEST_AVX2 {
-    const __m256 q = _mm256_loadu_ps(query + at);
-    const __m256 r = LoadHalves(row + at);
-    if constexpr (kEuclid) {
-      const __m256 difference = _mm256_sub_ps(q, r);
-      sum = _mm256_fmadd_ps(difference, difference, sum);
-    } else {
-      sum = _mm256_fmadd_ps(q, r, sum);
-    }
-  };
   size_t i = 0;
   for (; i + 32 <= dimension; i += 32) {
-    for (size_t s = 0; s < 4; ++s) add(i + 8 * s, sums[s]);
+    for (size_t s = 0; s < 4; ++s) {
+      AddStep<kEuclid>(query + i + 8 * s, row + i + 8 * s, sums[s]);
+    }
   }
-  for (; i + 8 <= dimension; i += 8) add(i, sums[0]);
-  float tail = 0.0f;
-  for (; i < dimension; ++i) {
-    const float r = _cvtsh_ss(row[i]);
-    tail += kEuclid ? (query[i] - r) * (query[i] - r) : query[i] * r;
+  for (; i + 8 <= dimension; i += 8) AddStep<kEuclid>(query + i, row + i, sums[0]);
+  if (i < dimension) {
+    float query_rest[8] = {};
+    Stored row_rest[8] = {};
+    std::copy(query + i, query + dimension, query_rest);
+    std::copy(row + i, row + dimension, row_rest);
+    AddStep<kEuclid>(query_rest, row_rest, sums[1]);
   }
-  return SumOfLanes(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]),
-                                  _mm256_add_ps(sums[2], sums[3]))) +
-         tail;
-}
-
-ALMAGEST_AVX2 float DotHalfAvx2(const float* query, const uint16_t* row, size_t dimension) {
-  return ScoreHalf<false>(query, row, dimension);
-}
-ALMAGEST_AVX2 float EuclidHalfAvx2(const float* query, const uint16_t* row, size_t dimension) {
-  return ScoreHalf<true>(query, row, dimension);
+  return SumOfLanes(
+      _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3])));
 }
 
 }  // namespace
 
 FastscanKernels Avx2FastscanKernels() {
-  return {"AVX2",     EstimateAvx2, FillTablesAvx2, EncodeAvx2,
-          RotateAvx2, DotHalfAvx2,  EuclidHalfAvx2};
+  FastscanKernels kernels;
+  kernels.target = "AVX2";
+  kernels.estimate = EstimateAvx2;
+  kernels.fill_tables = FillTablesAvx2;
+  kernels.encode = EncodeAvx2;
+  kernels.rotate = RotateAvx2;
+  kernels.quantise = QuantiseAvx2;
+  kernels.table_range = TableRangeAvx2;
+  kernels.dot_half = ScoreAvx2<false, uint16_t>;
+  kernels.euclid_half = ScoreAvx2<true, uint16_t>;
+  kernels.dot_byte = ScoreAvx2<false, uint8_t>;
+  kernels.euclid_byte = ScoreAvx2<true, uint8_t>;
+  return kernels;
 }
 
 }  // namespace almagest

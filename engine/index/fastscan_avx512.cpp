@@ -171,8 +171,64 @@ ALMAGEST_AVX512 void RotateAvx512(const int8_t* matrix, const uint8_t* vector, s
   }
 }
 
-template <bool kEuclid>
-ALMAGEST_AVX512 inline void AddStep(__m512 q, __m512 r, __m512& sum) {
+ALMAGEST_AVX512 inline __mmask16 LanesBelow(size_t left) {
+  return static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1u << left) - 1);
+}
+
+ALMAGEST_AVX512 LevelRange QuantiseAvx512(const float* values, size_t count, uint8_t* levels) {
+  const __m512 first = _mm512_set1_ps(values[0]);
+  __m512 largest = first;
+  __m512 smallest = first;
+  for (size_t i = 0; i < count; i += 16) {
+    const __m512 v = _mm512_mask_loadu_ps(first, LanesBelow(count - i), values + i);
+    largest = _mm512_max_ps(largest, v);
+    smallest = _mm512_min_ps(smallest, v);
+  }
+  const float low = _mm512_reduce_min_ps(smallest);
+  const LevelRange range{low,
+                         std::max((_mm512_reduce_max_ps(largest) - low) / 127.0f, 1e-30f)};
+  const __m512 inverse = _mm512_set1_ps(1.0f / range.step);
+  for (size_t i = 0; i < count; i += 16) {
+    const __mmask16 lanes = LanesBelow(count - i);
+    const __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, values + i), _mm512_set1_ps(low));
+    const __m512i steps = _mm512_min_epi32(
+        _mm512_max_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(v, inverse)), _mm512_setzero_si512()),
+        _mm512_set1_epi32(127));
+    _mm_mask_storeu_epi8(levels + i, lanes, _mm512_cvtepi32_epi8(steps));
+  }
+  return range;
+}
+
+ALMAGEST_AVX512 TableRange TableRangeAvx512(const float* coordinates, size_t groups) {
+  __m512 widest = _mm512_set1_ps(1e-30f);
+  __m512 smallest_sum = _mm512_setzero_ps();
+  __m512 sum = smallest_sum;
+  for (size_t g = 0; g < groups; g += 4) {
+    const __m512 v = _mm512_maskz_loadu_ps(LanesBelow((groups - g) * 4), coordinates + 4 * g);
+    __m512 width = _mm512_abs_ps(v);
+    width = _mm512_add_ps(width, _mm512_permute_ps(width, 0xB1));
+    width = _mm512_add_ps(width, _mm512_permute_ps(width, 0x4E));
+    widest = _mm512_max_ps(widest, width);
+    smallest_sum = _mm512_add_ps(smallest_sum, _mm512_min_ps(v, _mm512_setzero_ps()));
+    sum = _mm512_add_ps(sum, v);
+  }
+  return {_mm512_reduce_max_ps(widest), _mm512_reduce_add_ps(smallest_sum),
+          _mm512_reduce_add_ps(sum)};
+}
+
+ALMAGEST_AVX512 inline void Load(const uint16_t* row, __mmask16 lanes, __m512& values) {
+  values = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, row));
+}
+ALMAGEST_AVX512 inline void Load(const uint8_t* row, __mmask16 lanes, __m512& values) {
+  values = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, row)));
+}
+
+template <bool kEuclid, class Stored>
+ALMAGEST_AVX512 inline void AddStep(const float* query, const Stored* row, __mmask16 lanes,
+                                    __m512& sum) {
+  __m512 r;
+  Load(row, lanes, r);
+  const __m512 q = _mm512_maskz_loadu_ps(lanes, query);
   if constexpr (kEuclid) {
     const __m512 difference = _mm512_sub_ps(q, r);
     sum = _mm512_fmadd_ps(difference, difference, sum);
@@ -181,40 +237,37 @@ ALMAGEST_AVX512 inline void AddStep(__m512 q, __m512 r, __m512& sum) {
   }
 }
 
-template <bool kEuclid>
-ALMAGEST_AVX512 inline float ScoreHalf(const float* query, const uint16_t* row, size_t dimension) {
+template <bool kEuclid, class Stored>
+ALMAGEST_AVX512 float ScoreAvx512(const float* query, const Stored* row, size_t dimension) {
   __m512 sum0 = _mm512_setzero_ps();
   __m512 sum1 = sum0;
   size_t i = 0;
   for (; i + 32 <= dimension; i += 32) {
-    const __m512i halves = _mm512_loadu_si512(row + i);
-    AddStep<kEuclid>(_mm512_loadu_ps(query + i),
-                     _mm512_cvtph_ps(_mm512_castsi512_si256(halves)), sum0);
-    AddStep<kEuclid>(_mm512_loadu_ps(query + i + 16),
-                     _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1)), sum1);
+    AddStep<kEuclid>(query + i, row + i, 0xFFFF, sum0);
+    AddStep<kEuclid>(query + i + 16, row + i + 16, 0xFFFF, sum1);
   }
   for (; i < dimension; i += 16) {
-    const size_t left = dimension - i;
-    const auto lanes = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1u << left) - 1);
-    AddStep<kEuclid>(_mm512_maskz_loadu_ps(lanes, query + i),
-                     _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, row + i)), sum0);
+    AddStep<kEuclid>(query + i, row + i, LanesBelow(dimension - i), sum0);
   }
   return _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
-}
-
-ALMAGEST_AVX512 float DotHalfAvx512(const float* query, const uint16_t* row, size_t dimension) {
-  return ScoreHalf<false>(query, row, dimension);
-}
-ALMAGEST_AVX512 float EuclidHalfAvx512(const float* query, const uint16_t* row,
-                                       size_t dimension) {
-  return ScoreHalf<true>(query, row, dimension);
 }
 
 }  // namespace
 
 FastscanKernels Avx512FastscanKernels() {
-  return {"AVX-512",    EstimateAvx512, FillTablesAvx512, EncodeAvx512,
-          RotateAvx512, DotHalfAvx512,  EuclidHalfAvx512};
+  FastscanKernels kernels;
+  kernels.target = "AVX-512";
+  kernels.estimate = EstimateAvx512;
+  kernels.fill_tables = FillTablesAvx512;
+  kernels.encode = EncodeAvx512;
+  kernels.rotate = RotateAvx512;
+  kernels.quantise = QuantiseAvx512;
+  kernels.table_range = TableRangeAvx512;
+  kernels.dot_half = ScoreAvx512<false, uint16_t>;
+  kernels.euclid_half = ScoreAvx512<true, uint16_t>;
+  kernels.dot_byte = ScoreAvx512<false, uint8_t>;
+  kernels.euclid_byte = ScoreAvx512<true, uint8_t>;
+  return kernels;
 }
 
 }  // namespace almagest

@@ -76,16 +76,47 @@ void RotateScalar(const int8_t* matrix, const uint8_t* vector, size_t quads, siz
   }
 }
 
-float DotHalfScalar(const float* query, const uint16_t* row, size_t dimension) {
+LevelRange QuantiseScalar(const float* values, size_t count, uint8_t* levels) {
+  const auto [low, high] = std::minmax_element(values, values + count);
+  const LevelRange range{*low, std::max((*high - *low) / 127.0f, 1e-30f)};
+  const float inverse = 1.0f / range.step;
+  for (size_t i = 0; i < count; ++i) {
+    const float level = std::nearbyint((values[i] - range.smallest) * inverse);
+    levels[i] = static_cast<uint8_t>(level > 0.0f ? std::min(level, 127.0f) : 0.0f);
+  }
+  return range;
+}
+
+TableRange TableRangeScalar(const float* coordinates, size_t groups) {
+  TableRange range{1e-30f, 0.0f, 0.0f};
+  for (size_t g = 0; g < groups; ++g) {
+    float width = 0.0f;
+    for (size_t b = 0; b < 4; ++b) {
+      const float value = coordinates[4 * g + b];
+      width += std::fabs(value);
+      range.smallest_sum += std::min(value, 0.0f);
+      range.sum += value;
+    }
+    range.widest = std::max(range.widest, width);
+  }
+  return range;
+}
+
+float ToFloat(uint16_t half) { return HalfToFloat(half); }
+float ToFloat(uint8_t byte) { return byte; }
+
+template <class Stored>
+float DotScalar(const float* query, const Stored* row, size_t dimension) {
   float sum = 0.0f;
-  for (size_t i = 0; i < dimension; ++i) sum += query[i] * HalfToFloat(row[i]);
+  for (size_t i = 0; i < dimension; ++i) sum += query[i] * ToFloat(row[i]);
   return sum;
 }
 
-float EuclidHalfScalar(const float* query, const uint16_t* row, size_t dimension) {
+template <class Stored>
+float EuclidScalar(const float* query, const Stored* row, size_t dimension) {
   float sum = 0.0f;
   for (size_t i = 0; i < dimension; ++i) {
-    const float difference = query[i] - HalfToFloat(row[i]);
+    const float difference = query[i] - ToFloat(row[i]);
     sum += difference * difference;
   }
   return sum;
@@ -94,8 +125,19 @@ float EuclidHalfScalar(const float* query, const uint16_t* row, size_t dimension
 }  // namespace
 
 FastscanKernels ScalarFastscanKernels() {
-  return {"scalar",     EstimateScalar, FillTablesScalar, EncodeScalar,
-          RotateScalar, DotHalfScalar,  EuclidHalfScalar};
+  FastscanKernels kernels;
+  kernels.target = "scalar";
+  kernels.estimate = EstimateScalar;
+  kernels.fill_tables = FillTablesScalar;
+  kernels.encode = EncodeScalar;
+  kernels.rotate = RotateScalar;
+  kernels.quantise = QuantiseScalar;
+  kernels.table_range = TableRangeScalar;
+  kernels.dot_half = DotScalar<uint16_t>;
+  kernels.euclid_half = EuclidScalar<uint16_t>;
+  kernels.dot_byte = DotScalar<uint8_t>;
+  kernels.euclid_byte = EuclidScalar<uint8_t>;
+  return kernels;
 }
 
 std::vector<FastscanKernels> AllFastscanKernels() {

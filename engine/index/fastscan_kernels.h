@@ -42,6 +42,17 @@ struct CodeSums {
   float centre_signed = 0.0f;   // <s, centre>
 };
 
+struct LevelRange {
+  float smallest = 0.0f;
+  float step = 0.0f;
+};
+
+struct TableRange {
+  float widest = 0.0f;        // Largest sum of magnitudes within a group; at least 1e-30.
+  float smallest_sum = 0.0f;  // Sum of the negative coordinates.
+  float sum = 0.0f;           // Sum of all.
+};
+
 // The functions of one instruction set. Stateless, thread-safe, no alignment needed. No function
 // reads beyond what its comment says.
 struct FastscanKernels {
@@ -65,9 +76,18 @@ struct FastscanKernels {
   void (*rotate)(const int8_t* matrix, const uint8_t* vector, size_t quads, size_t blocks,
                  int32_t* sums) = nullptr;
 
-  // Similarity of float and half-precision rows: sum q*r, and sum (q-r)^2.
+  // levels[i] = the nearest of 0..127 to (values[i] - smallest) / step, so that the largest value
+  // gets 127. count >= 1; equal values give step 1e-30.
+  LevelRange (*quantise)(const float* values, size_t count, uint8_t* levels) = nullptr;
+
+  // What fill_tables needs to know of groups * 4 coordinates.
+  TableRange (*table_range)(const float* coordinates, size_t groups) = nullptr;
+
+  // Similarity of a float query and a row of halves, or of bytes: sum q*r, and sum (q-r)^2.
   float (*dot_half)(const float* query, const uint16_t* row, size_t dimension) = nullptr;
   float (*euclid_half)(const float* query, const uint16_t* row, size_t dimension) = nullptr;
+  float (*dot_byte)(const float* query, const uint8_t* row, size_t dimension) = nullptr;
+  float (*euclid_byte)(const float* query, const uint8_t* row, size_t dimension) = nullptr;
 };
 
 // The best kernels this processor can run; valid for ever.

@@ -19,7 +19,6 @@ namespace {
 constexpr size_t kSampleRows = 8192;
 constexpr uint32_t kCovarianceDimensionMax = 4096;
 constexpr int kPowerSteps = 4;
-constexpr float kQueryLevels = 127.0f;
 
 using Matrix = Eigen::MatrixXf;
 
@@ -141,21 +140,14 @@ void CodeRotation::ComputeSums() {
 void CodeRotation::Rotate(const float* query, const FastscanKernels& kernels,
                           std::vector<uint8_t>& levels, std::vector<int32_t>& sums,
                           float* output) const {
-  const auto [low, high] = std::minmax_element(query, query + dimension_);
-  const float smallest = *low;
-  const float step = std::max((*high - smallest) / kQueryLevels, 1e-30f);
-  const float inverse = 1.0f / step;
   levels.resize(quads_ * 4);
   sums.resize(blocks_ * 16);
-  for (size_t i = 0; i < dimension_; ++i) {
-    const float level = (query[i] - smallest) * inverse + 0.5f;
-    levels[i] = static_cast<uint8_t>(static_cast<int32_t>(std::min(level, kQueryLevels)));
-  }
   for (size_t i = dimension_; i < levels.size(); ++i) levels[i] = 0;
+  const LevelRange range = kernels.quantise(query, dimension_, levels.data());
   kernels.rotate(matrix(), levels.data(), quads_, blocks_, sums.data());
   for (size_t b = 0; b < sums.size(); ++b) {
-    output[b] = static_cast<float>(sums[b]) * step * scale_[b] + smallest * row_sum_[b] -
-                mean_dot_[b];
+    output[b] = static_cast<float>(sums[b]) * range.step * scale_[b] +
+                range.smallest * row_sum_[b] - mean_dot_[b];
   }
 }
 
