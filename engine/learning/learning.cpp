@@ -23,7 +23,8 @@ int64_t NowMs() {
 
 struct Learning::State {
   State(KeyValueStore& store, Options given)
-      : options(std::move(given)), log(options.query_log_entries_max), feedback(store) {}
+      : options(std::move(given)), log(options.query_log_entries_max, options.query_log_bytes_max),
+        feedback(store) {}
 
   const Options options;
   QueryLog log;

@@ -28,7 +28,8 @@ class Learning {
     std::filesystem::path jobs_directory;      // Job folders, one per job.
     std::filesystem::path trainer_executable;
     unsigned trainer_threads = 2;
-    size_t query_log_entries_max = 100'000;    // Remembered query ids (memory only).
+    size_t query_log_entries_max = 100'000;    // Remembered query ids (memory only),
+    size_t query_log_bytes_max = 64 << 20;     // and what they may take together.
     // Finds a collection by name while jobs run.
     std::function<Result<std::shared_ptr<Collection>>(const std::string&)> find_collection;
   };

@@ -31,9 +31,24 @@ int HexValue(char digit) {
   return -1;
 }
 
+// About: allocators and hash tables add their own.
+size_t BytesOf(const LoggedQuery& query) {
+  constexpr size_t kEntryBytes = sizeof(LoggedQuery) + 128;
+  return kEntryBytes + query.vector_name.size() + (query.text ? query.text->size() : 0) +
+         query.base_vector.size() * sizeof(float) + query.results.size() * sizeof(PointId);
+}
+
 }  // namespace
 
-QueryLog::QueryLog(size_t capacity) : capacity_(std::max<size_t>(capacity, 1)) {}
+QueryLog::QueryLog(size_t capacity, size_t bytes_max)
+    : capacity_(std::max<size_t>(capacity, 1)), bytes_max_(bytes_max) {}
+
+void QueryLog::DropOldest() {
+  const auto oldest = entries_.find(order_.front());
+  bytes_ -= oldest->second.bytes;
+  entries_.erase(oldest);
+  order_.pop_front();
+}
 
 std::string QueryLog::Remember(uint32_t collection_id, LoggedQuery query) {
   Key key;
@@ -43,14 +58,19 @@ std::string QueryLog::Remember(uint32_t collection_id, LoggedQuery query) {
   for (const uint64_t word : key) {
     for (int shift = 60; shift >= 0; shift -= 4) id += kHexDigits[(word >> shift) & 15];
   }
+  if (query.results.size() > kLoggedResultsMax) {
+    query.results.resize(kLoggedResultsMax);
+    query.results.shrink_to_fit();
+  }
+  const size_t bytes = BytesOf(query);
   auto shared = std::make_shared<const LoggedQuery>(std::move(query));
   const std::lock_guard lock(mutex_);
-  if (order_.size() >= capacity_) {
-    entries_.erase(order_.front());
-    order_.pop_front();
+  while (!order_.empty() && (order_.size() >= capacity_ || bytes_ + bytes > bytes_max_)) {
+    DropOldest();
   }
-  entries_.emplace(key, Entry{collection_id, std::move(shared)});
+  entries_.emplace(key, Entry{collection_id, bytes, std::move(shared)});
   order_.push_back(key);
+  bytes_ += bytes;
   return id;
 }
 
@@ -80,6 +100,7 @@ void QueryLog::ForgetCollection(uint32_t collection_id) {
   std::erase_if(order_, [&](const Key& key) {
     const auto found = entries_.find(key);
     if (found->second.collection_id != collection_id) return false;
+    bytes_ -= found->second.bytes;
     entries_.erase(found);
     return true;
   });

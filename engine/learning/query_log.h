@@ -16,11 +16,15 @@
 
 namespace almagest {
 
-// A bounded log: the oldest entry makes room for a new one, so an id stays valid for `capacity`
-// further searches at most. Thread-safe.
+// Of what a search returned, only the first results are kept: nobody clicks further down.
+inline constexpr size_t kLoggedResultsMax = 1'000;
+
+// A bounded log: the oldest entries make room for a new one, so an id stays valid for `capacity`
+// further searches at most, and for fewer where entries are large. Thread-safe.
 class QueryLog {
  public:
-  explicit QueryLog(size_t capacity);
+  // At most `capacity` entries of at most `bytes_max` together (the newest is kept in any case).
+  QueryLog(size_t capacity, size_t bytes_max);
 
   // Returns a fresh id of 32 hex digits: 128 bits from the kernel's random source, so that nobody
   // can name a search that was not theirs by guessing. Cost: one system call and one allocation.
@@ -40,12 +44,16 @@ class QueryLog {
   };
   struct Entry {
     uint32_t collection_id = 0;
+    size_t bytes = 0;
     std::shared_ptr<const LoggedQuery> query;
   };
   static std::optional<Key> ParseId(std::string_view id);
+  void DropOldest();  // Under mutex_.
 
   const size_t capacity_;
+  const size_t bytes_max_;
   mutable std::mutex mutex_;
+  size_t bytes_ = 0;  // Of all entries.
   std::unordered_map<Key, Entry, KeyHash> entries_;
   std::deque<Key> order_;  // Oldest first; exactly the keys of entries_.
 };

@@ -97,7 +97,7 @@ Result<> CheckOptions(const Json& object, std::span<const Option> known, const s
     const auto option =
         std::find_if(known.begin(), known.end(), [&](const Option& o) { return o.name == key; });
     if (option == known.end()) {
-      return Bad("unknown option '" + prefix + Json(key).dump(-1, ' ', true).substr(1, 64) + "'");
+      return Bad("unknown option " + Show(prefix + key));
     }
     ALMAGEST_TRY_VOID(CheckOption(*option, prefix + key, value, dimension));
   }

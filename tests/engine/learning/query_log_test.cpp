@@ -9,6 +9,8 @@
 namespace almagest {
 namespace {
 
+constexpr size_t kBytesMax = 64 << 20;
+
 LoggedQuery Query(float value) {
   LoggedQuery query;
   query.vector_name = "text";
@@ -17,7 +19,7 @@ LoggedQuery Query(float value) {
 }
 
 TEST(QueryLog, FindsWhatItRemembers) {
-  QueryLog log(10);
+  QueryLog log(10, kBytesMax);
   const std::string id = log.Remember(7, Query(3));
   ASSERT_EQ(id.size(), 32u);
   EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
@@ -28,7 +30,7 @@ TEST(QueryLog, FindsWhatItRemembers) {
 }
 
 TEST(QueryLog, ForgetsTheOldest) {
-  QueryLog log(3);
+  QueryLog log(3, kBytesMax);
   std::vector<std::string> ids;
   for (int i = 0; i < 5; ++i) ids.push_back(log.Remember(1, Query(static_cast<float>(i))));
   EXPECT_EQ(log.size(), 3u);
@@ -37,7 +39,7 @@ TEST(QueryLog, ForgetsTheOldest) {
 }
 
 TEST(QueryLog, RefusesForeignAndMalformedIds) {
-  QueryLog log(3);
+  QueryLog log(3, kBytesMax);
   std::string id = log.Remember(1, Query(1));
   EXPECT_EQ(log.Find(2, id), nullptr);
   EXPECT_EQ(log.Find(1, ""), nullptr);
@@ -48,7 +50,7 @@ TEST(QueryLog, RefusesForeignAndMalformedIds) {
 }
 
 TEST(QueryLog, ForgetsACollection) {
-  QueryLog log(10);
+  QueryLog log(10, kBytesMax);
   const std::string kept = log.Remember(1, Query(1));
   const std::string dropped = log.Remember(2, Query(2));
   log.ForgetCollection(2);
@@ -57,8 +59,43 @@ TEST(QueryLog, ForgetsACollection) {
   EXPECT_EQ(log.size(), 1u);
 }
 
+TEST(QueryLog, HoldsNoMoreBytesThanAllowed) {
+  QueryLog log(1'000, 100'000);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 50; ++i) {
+    LoggedQuery query = Query(1);
+    query.base_vector.assign(5'000, 0.5f);  // 20,000 bytes: four fit.
+    ids.push_back(log.Remember(i % 2 == 0 ? 1 : 2, std::move(query)));
+  }
+  EXPECT_EQ(log.size(), 4u);
+  EXPECT_NE(log.Find(2, ids.back()), nullptr);
+  log.ForgetCollection(1);
+  EXPECT_EQ(log.size(), 2u);
+  for (int i = 0; i < 2; ++i) {
+    LoggedQuery query = Query(1);
+    query.base_vector.assign(5'000, 0.5f);
+    ids.push_back(log.Remember(2, std::move(query)));
+  }
+  EXPECT_EQ(log.size(), 4u) << "what a dropped collection held is free again";
+  LoggedQuery huge = Query(1);
+  huge.base_vector.assign(50'000, 0.5f);
+  const std::string id = log.Remember(2, std::move(huge));
+  EXPECT_EQ(log.size(), 1u);
+  EXPECT_NE(log.Find(2, id), nullptr) << "the newest is kept in any case";
+}
+
+TEST(QueryLog, KeepsOnlyTheFirstResults) {
+  QueryLog log(3, kBytesMax);
+  LoggedQuery query = Query(1);
+  for (uint64_t i = 0; i < 5'000; ++i) query.results.emplace_back(i);
+  const auto found = log.Find(1, log.Remember(1, std::move(query)));
+  ASSERT_NE(found, nullptr);
+  ASSERT_EQ(found->results.size(), kLoggedResultsMax);
+  EXPECT_EQ(found->results.back(), PointId(uint64_t{kLoggedResultsMax - 1}));
+}
+
 TEST(QueryLog, ServesThreadsAtOnce) {
-  QueryLog log(1'000);
+  QueryLog log(1'000, kBytesMax);
   std::vector<std::vector<std::string>> ids(4);
   std::vector<std::thread> threads;
   for (size_t t = 0; t < ids.size(); ++t) {
