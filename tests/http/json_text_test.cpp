@@ -82,6 +82,18 @@ TEST(JsonReader, RefusesBrokenText) {
   }
 }
 
+TEST(JsonReader, SaysWhereBrokenTextIsBroken) {
+  const auto message = [](std::string_view text) { return ErrorText(ParseJsonBody(text).error()); };
+  EXPECT_EQ(message(R"({"points": [{"id": 1}, {"id": 18446744073709551616, "v": [1]}]})"),
+            "Format error in JSON body: [points[1].id]: 18446744073709551616 is out of range, whole "
+            "numbers are from -9223372036854775808 to 18446744073709551615");
+  EXPECT_EQ(message(R"({"a": {"v": [1, 2], "w": [0, 1e400]}})"),
+            "Format error in JSON body: [a.w[1]]: 1e400 is out of range, numbers are 64-bit floats");
+  EXPECT_EQ(message(R"({"a": [1, 2, NaN]})"),
+            "Format error in JSON body: [a[2]]: this is not valid JSON at byte 14");
+  EXPECT_EQ(message("xx"), "Format error in JSON body: this is not valid JSON at byte 1");
+}
+
 TEST(JsonReader, NamesTheDepthLimitAndKeepsWorkingAfterwards) {
   const std::string deep =
       std::string(kJsonDepthMax + 1, '[') + std::string(kJsonDepthMax + 1, ']');
