@@ -42,6 +42,7 @@ struct Database::State {
   std::mutex catalog_mutex;                 // One change of the catalog at a time.
   mutable std::shared_mutex entries_mutex;  // For `entries` only; taken after catalog_mutex.
   std::map<std::string, Entry> entries;
+  std::unique_ptr<AliasTable> aliases;
   std::unique_ptr<TextModels> text_models;
   // Destroyed in the reverse order: the optimizer first, then jobs, then collections, the store.
   std::unique_ptr<Learning> learning;
@@ -52,6 +53,9 @@ struct Database::State {
   }
   Result<> LoadCatalog();
   void RemoveUnknownDirectories() const;
+  // The entry that a collection's name or an alias leads to; end() if there is none. The caller
+  // holds entries_mutex.
+  std::map<std::string, Entry>::const_iterator Locate(const std::string& name) const;
   Result<std::shared_ptr<Collection>> Find(const std::string& name) const;
   Result<CatalogRecord> Record(const std::string& name) const;
   std::vector<std::shared_ptr<Collection>> Collections() const;
@@ -108,9 +112,19 @@ void Database::State::RemoveUnknownDirectories() const {
   }
 }
 
+std::map<std::string, Database::State::Entry>::const_iterator Database::State::Locate(
+    const std::string& name) const {
+  const auto found = entries.find(name);
+  if (found != entries.end()) return found;
+  const auto id = aliases->Resolve(name);
+  if (!id) return entries.end();
+  return std::ranges::find_if(entries,
+                              [&](const auto& entry) { return entry.second.record.id == *id; });
+}
+
 Result<std::shared_ptr<Collection>> Database::State::Find(const std::string& name) const {
   const std::shared_lock lock(entries_mutex);
-  const auto found = entries.find(name);
+  const auto found = Locate(name);
   if (found == entries.end()) return Fail(NoSuchCollection(name));
   if (found->second.collection == nullptr) {
     return Fail(ErrorCode::kUnavailable,
@@ -121,7 +135,7 @@ Result<std::shared_ptr<Collection>> Database::State::Find(const std::string& nam
 
 Result<CatalogRecord> Database::State::Record(const std::string& name) const {
   const std::shared_lock lock(entries_mutex);
-  const auto found = entries.find(name);
+  const auto found = Locate(name);
   if (found == entries.end()) return Fail(NoSuchCollection(name));
   return found->second.record;
 }
@@ -142,7 +156,8 @@ Result<> Database::State::PersistConfig(const std::string& name, const Collectio
   batch.Put(ColumnFamily::kMeta, CatalogKey(record.id), EncodeRecord(record));
   ALMAGEST_TRY_VOID(store->Write(batch, Durability::kSync));
   const std::unique_lock lock(entries_mutex);
-  entries.at(name).record = std::move(record);
+  const std::string own_name = record.name;
+  entries.at(own_name).record = std::move(record);
   return {};
 }
 
@@ -162,6 +177,8 @@ Result<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options)
   RocksDbOptions store_options;
   store_options.block_cache_bytes = options.block_cache_bytes;
   ALMAGEST_TRY(state->store, OpenRocksDbStore(options.data_directory / "store", store_options));
+  state->aliases = std::make_unique<AliasTable>(*state->store);
+  ALMAGEST_TRY_VOID(state->aliases->Load());
   ALMAGEST_TRY_VOID(state->LoadCatalog());
   state->text_models = std::make_unique<TextModels>(options.model_directory);
   Learning::Options learning;
@@ -191,6 +208,10 @@ Result<> Database::CreateCollection(const std::string& name, const CollectionCon
   ALMAGEST_TRY_VOID(ValidateCollectionName(name));
   ALMAGEST_TRY_VOID(ValidateConfig(config));
   const std::lock_guard lock(state.catalog_mutex);
+  if (state.aliases->Resolve(name)) {
+    return Fail(ErrorCode::kInvalidArgument, "Can't create collection with name " + name +
+                                                 ". Alias with the same name already exists");
+  }
   if (state.Record(name)) {
     return Fail(ErrorCode::kAlreadyExists, "Collection `" + name + "` already exists!");
   }
@@ -250,10 +271,12 @@ Result<bool> Database::DropCollection(const std::string& name) {
   }
   WriteBatch batch;
   AddCollectionRemoval(id, &batch);
+  state.aliases->AddRemoval(id, &batch);
   if (auto written = state.store->Write(batch, Durability::kSync); !written) {
     put_back();
     return Fail(written.error());
   }
+  state.aliases->Forget(id);
   entry.collection.reset();
   std::error_code error;
   std::filesystem::remove_all(state.CollectionDirectory(id), error);
@@ -272,6 +295,28 @@ std::vector<std::string> Database::CollectionNames() const {
   const std::shared_lock lock(state_->entries_mutex);
   std::vector<std::string> names;
   for (const auto& [name, entry] : state_->entries) names.push_back(name);
+  return names;
+}
+
+Result<> Database::ChangeAliases(std::span<const AliasChange> changes) {
+  State& state = *state_;
+  const std::lock_guard lock(state.catalog_mutex);
+  return state.aliases->Apply(changes, [&](const std::string& name) -> std::optional<CollectionId> {
+    const std::shared_lock entries_lock(state.entries_mutex);
+    const auto found = state.entries.find(name);
+    if (found == state.entries.end()) return std::nullopt;
+    return found->second.record.id;
+  });
+}
+
+std::map<std::string, std::string> Database::Aliases() const {
+  std::map<std::string, std::string> names;
+  const std::shared_lock lock(state_->entries_mutex);
+  for (const auto& [alias, id] : state_->aliases->All()) {
+    for (const auto& [name, entry] : state_->entries) {
+      if (entry.record.id == id) names[alias] = name;
+    }
+  }
   return names;
 }
 

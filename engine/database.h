@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/alias_table.h"
 #include "engine/collection/collection.h"
 #include "engine/config.h"
 #include "engine/learning/learning.h"
@@ -41,10 +42,16 @@ class Database {
   Result<> CreateCollection(const std::string& name, const CollectionConfig& config);
   // False when there was none.
   Result<bool> DropCollection(const std::string& name);
-  // kNotFound "Collection `x` doesn't exist!"; shared: a drop waits for the last user.
+  // By name or alias. kNotFound "Collection `x` doesn't exist!"; shared: a drop waits for the last
+  // user.
   Result<std::shared_ptr<Collection>> FindCollection(const std::string& name) const;
   std::vector<std::string> CollectionNames() const;  // Ascending.
+  // All of the changes or none (alias_table.h). A dropped collection takes its aliases along.
+  Result<> ChangeAliases(std::span<const AliasChange> changes);
+  // Alias to collection name, ascending.
+  std::map<std::string, std::string> Aliases() const;
   // Persists a changed config (Collection::UpdateConfig and payload indexes go through these).
+  // By name or alias.
   Result<> UpdateCollection(const std::string& name,
                             const std::function<Result<>(CollectionConfig&)>& change);
   Result<WriteResult> CreatePayloadIndex(const std::string& name, const std::string& key,

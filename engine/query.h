@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -12,6 +14,8 @@
 #include "engine/types.h"
 
 namespace almagest {
+
+class Collection;  // collection/collection.h
 
 // with_vector: none, all, or some names. (with_payload: payload_selector.h)
 struct VectorSelector {
@@ -26,9 +30,52 @@ struct SearchParams {
   bool indexed_only = false;           // Sealed segments only.
 };
 
-// Nearest to a vector, or to a stored point (which is then left out of the results).
+// A vector, or a stored point's (the point is then left out of the results).
+using VectorInput = std::variant<DenseVector, SparseVector, PointId>;
+
+// Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998): picks the result with the largest
+// (1 - diversity) * similarity to the query - diversity * largest similarity to a result picked
+// before, until there are enough.
+struct Diversification {
+  double diversity = 0.5;                     // 0..1; 0 is the plain order.
+  std::optional<uint64_t> candidates_limit;   // Picked from so many nearest. Default: the limit.
+};
+
 struct NearestQuery {
-  std::variant<DenseVector, SparseVector, PointId> target;
+  VectorInput target;
+  std::optional<Diversification> mmr = std::nullopt;
+};
+
+// Like the positive examples and unlike the negative ones.
+//   average     nearest to avg(positive), or 2 avg(positive) - avg(negative)
+//   best score  s(x) = (x / (1 + |x|) + 1) / 2 of the best positive if it beats the best negative,
+//               else -s of the best negative
+//   sum scores  sum over positives minus sum over negatives
+// x is the similarity to an example: the product, minus the squared distance, minus the sum.
+struct RecommendQuery {
+  enum class Strategy : uint8_t { kAverageVector, kBestScore, kSumScores };
+  std::vector<VectorInput> positive, negative;  // Not both empty; average: a positive one at least.
+  Strategy strategy = Strategy::kAverageVector;
+};
+
+// Divides the space: nearer to `positive` than to `negative` is the right side.
+struct ContextPair {
+  VectorInput positive, negative;
+};
+// Pairs on whose right side a point is, minus pairs on whose wrong side, plus s(target).
+struct DiscoverQuery {
+  VectorInput target;
+  std::vector<ContextPair> pairs;
+};
+// Sum over pairs of d / (1 + |d|), d = min(x(positive) - x(negative) - epsilon, 0); best is 0.
+struct ContextQuery {
+  std::vector<ContextPair> pairs;  // At least one.
+};
+
+// Where the vectors of points named by id come from, if not from the searched vector.
+struct LookupFrom {
+  std::string collection;  // By name or alias.
+  std::optional<std::string> vector_name;  // Default: the searched vector's name.
 };
 struct FusionQuery {
   enum class Kind : uint8_t { kRrf, kDbsf };
@@ -43,7 +90,8 @@ struct OrderByQuery {
 };
 struct SampleQuery {};  // A uniform random sample of the matching points.
 
-using QueryKind = std::variant<NearestQuery, FusionQuery, OrderByQuery, SampleQuery>;
+using QueryKind = std::variant<NearestQuery, FusionQuery, OrderByQuery, SampleQuery, RecommendQuery,
+                               DiscoverQuery, ContextQuery>;
 
 inline constexpr size_t kQueryDepthMax = 64;
 inline constexpr uint64_t kQueryLimitDefault = 10;
@@ -58,6 +106,7 @@ struct QueryNode {
   SearchParams params;
   std::optional<double> score_threshold;
   uint64_t limit = kQueryLimitDefault;
+  std::optional<LookupFrom> lookup_from;
 };
 
 struct QueryRequest {
@@ -68,6 +117,8 @@ struct QueryRequest {
   // Answer as if this adapter version of the searched field were the active one (evaluation).
   std::optional<VersionId> as_version;
   Deadline deadline;
+  // Finds the collections that lookup_from names; needed where a node has one.
+  std::function<Result<std::shared_ptr<Collection>>(const std::string& name)> find_collection;
 };
 
 struct Hit {

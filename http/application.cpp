@@ -7,6 +7,7 @@
 #include <new>
 
 #include "http/authentication.h"
+#include "http/cross_origin.h"
 #include "http/error_response.h"
 #include "storage/base/log.h"
 
@@ -63,7 +64,12 @@ Application::Application(Service& service, std::string api_key)
     : service_(service), api_key_(std::move(api_key)), router_(Routes()) {}
 
 std::optional<HttpResponse> Application::Check(HttpRequest& request) {
-  const auto match = router_.Match(request.method, request.path);
+  // A preflight carries no key; it asks about a request and does nothing.
+  if (IsPreflight(request)) return PreflightResponse(request);
+  // HEAD is GET without the body, which the session leaves out.
+  const std::string_view method =
+      request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
+  const auto match = router_.Match(method, request.path);
   const bool is_open = match && match->route != nullptr && match->route->open;
   if (!is_open && !IsAuthorized(request, api_key_)) return UnauthorizedResponse();
   if (!match) return ErrorResponse(match.error(), 0);
@@ -72,8 +78,8 @@ std::optional<HttpResponse> Application::Check(HttpRequest& request) {
       return ErrorResponse(404, "Not found: there is no such path", 0);
     }
     std::string allowed;
-    for (const std::string_view method : match->allowed_methods) {
-      allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", method);
+    for (const std::string_view allowed_method : match->allowed_methods) {
+      allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", allowed_method);
     }
     HttpResponse response = ErrorResponse(
         405, fmt::format("Bad request: this path takes {}, not {}", allowed, request.method), 0);
@@ -95,6 +101,7 @@ std::optional<HttpResponse> Application::Check(HttpRequest& request) {
 
 std::optional<HttpResponse> Application::Admit(HttpRequest& request) {
   std::optional<HttpResponse> refusal = Check(request);
+  if (refusal && !IsPreflight(request)) AllowOrigin(request, *refusal);
   if (refusal) service_.metrics.CountRequest("", "refused", refusal->status, 0);
   return refusal;
 }
@@ -105,6 +112,7 @@ HttpResponse Application::Handle(const HttpRequest& request) {
   const double seconds = SecondsSince(start);
   HttpResponse response =
       reply ? ToResponse(*std::move(reply), seconds) : ErrorResponse(reply.error(), seconds);
+  AllowOrigin(request, response);
   if (response.status >= 500) {
     LogError(fmt::format("{} {} answered {}: {}", request.method, request.route->pattern,
                          response.status, response.body));

@@ -25,6 +25,11 @@ Result<Reply> HandleDeleteVector(Service& service, const HttpRequest& request);
 Result<Reply> HandleCreateIndex(Service& service, const HttpRequest& request);
 Result<Reply> HandleDropIndex(Service& service, const HttpRequest& request);
 
+// alias_handlers.cpp
+Result<Reply> HandleChangeAliases(Service& service, const HttpRequest& request);
+Result<Reply> HandleListAliases(Service& service, const HttpRequest& request);
+Result<Reply> HandleCollectionAliases(Service& service, const HttpRequest& request);
+
 // point_handlers.cpp: writes.
 Result<Reply> HandleUpsert(Service& service, const HttpRequest& request);
 Result<Reply> HandleDeletePoints(Service& service, const HttpRequest& request);
@@ -45,6 +50,10 @@ Result<Reply> HandleQuery(Service& service, const HttpRequest& request);
 Result<Reply> HandleQueryBatch(Service& service, const HttpRequest& request);
 Result<Reply> HandleSearch(Service& service, const HttpRequest& request);
 Result<Reply> HandleSearchBatch(Service& service, const HttpRequest& request);
+Result<Reply> HandleRecommend(Service& service, const HttpRequest& request);
+Result<Reply> HandleRecommendBatch(Service& service, const HttpRequest& request);
+Result<Reply> HandleDiscover(Service& service, const HttpRequest& request);
+Result<Reply> HandleDiscoverBatch(Service& service, const HttpRequest& request);
 
 // feedback_handlers.cpp
 Result<Reply> HandleAddFeedback(Service& service, const HttpRequest& request);

@@ -107,12 +107,12 @@ Reply JobReply(const Job& job, unsigned status) {
 }  // namespace
 
 Result<Reply> HandleStartAdaptation(Service& service, const HttpRequest& request) {
-  ALMAGEST_TRY_VOID(PathCollection(service, request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body.empty() ? "{}" : request.body));
   ALMAGEST_TRY(const AdaptationRequest adaptation, ParseAdaptation(body));
   Learning& learning = service.database.learning();
   ALMAGEST_TRY(const std::string id,
-               learning.StartAdaptation(request.PathParam("collection"), adaptation));
+               learning.StartAdaptation(collection->name(), adaptation));
   ALMAGEST_TRY(const Job job, learning.FindJob(id));
   Reply reply = JobReply(job, 202);
   reply.headers.emplace_back("Location", "/jobs/" + id);

@@ -2,15 +2,15 @@
 
 #include <fmt/format.h>
 
-#include "engine/payload/datetime.h"
 #include "http/error_response.h"
+#include "http/example_query_parser.h"
 #include "http/filter_parser.h"
+#include "http/read_options.h"
 #include "http/vector_parser.h"
 
 namespace almagest {
 namespace {
 
-constexpr uint32_t kBeamWidthMax = 65'536;
 constexpr uint64_t kRrfKMax = 1'000'000;
 
 // One parse of one query tree.
@@ -35,74 +35,6 @@ class QueryParser {
 
 NearestQuery ToNearest(VectorData vector) {
   return std::visit([](auto& data) { return NearestQuery{std::move(data)}; }, vector);
-}
-
-Result<std::string> FindUsing(const JsonValue& value) {
-  ALMAGEST_TRY(const auto name, value.FindString("using"));
-  return name.value_or("");
-}
-
-Result<SearchParams> FindSearchParams(const JsonValue& body) {
-  SearchParams params;
-  const auto value = body.Find("params");
-  if (!value) return params;
-  ALMAGEST_TRY_VOID(value->ExpectObject());
-  ALMAGEST_TRY_VOID(value->RefuseKey("quantization",
-                                     "vectors are searched with their full "
-                                     "precision in the end; there is no setting"));
-  if (const auto acorn = value->Find("acorn")) {
-    ALMAGEST_TRY(const auto enabled, acorn->FindBool("enable"));
-    if (enabled.value_or(false)) {
-      return Fail(UnsupportedError(acorn->path(), "filtered search chooses its own way"));
-    }
-  }
-  if (const auto idf = value->Find("idf")) {
-    if (!idf->IsString() || *idf->AsString() != "global") {
-      return Fail(UnsupportedError(idf->path(), "idf is taken over the whole collection (global)"));
-    }
-  }
-  if (const auto beam = value->Find("hnsw_ef")) {
-    ALMAGEST_TRY(const uint64_t width, beam->AsUnsignedIn(1, kBeamWidthMax));
-    params.beam_width = static_cast<uint32_t>(width);
-  }
-  ALMAGEST_TRY(const auto exact, value->FindBool("exact"));
-  ALMAGEST_TRY(const auto indexed_only, value->FindBool("indexed_only"));
-  params.exact = exact.value_or(false);
-  params.indexed_only = indexed_only.value_or(false);
-  return params;
-}
-
-Result<uint64_t> FindLimit(const JsonValue& body, std::string_view key) {
-  const auto limit = body.Find(key);
-  if (!limit) return kQueryLimitDefault;
-  return limit->AsUnsignedIn(1, UINT64_MAX);
-}
-
-Result<OrderByQuery> ParseOrderBy(const JsonValue& value) {
-  OrderByQuery order;
-  if (value.IsString()) {
-    order.key = std::string(*value.AsString());
-    return order;
-  }
-  ALMAGEST_TRY(const JsonValue key, value.Require("key"));
-  ALMAGEST_TRY(order.key, key.AsString());
-  ALMAGEST_TRY(const auto direction, value.FindString("direction"));
-  if (direction && *direction != "asc" && *direction != "desc") {
-    return Fail(FormatError(value.ChildPath("direction"), "expected `asc` or `desc`"));
-  }
-  order.descending = direction == "desc";
-  if (const auto start = value.Find("start_from")) {
-    if (start->IsString()) {
-      const auto time = ParseDatetime(*start->AsString());
-      if (!time) {
-        return Fail(FormatError(start->path(), "expected a number or an RFC 3339 date and time"));
-      }
-      order.start_from = static_cast<double>(*time);
-    } else {
-      ALMAGEST_TRY(order.start_from, start->AsDouble());
-    }
-  }
-  return order;
 }
 
 Result<FusionQuery> ParseFusionName(const JsonValue& value) {
@@ -186,27 +118,25 @@ Result<NearestQuery> QueryParser::ParseNearest(const JsonValue& value,
                                                const std::string& using_vector) {
   ALMAGEST_TRY(auto placeholder, ParsePlaceholder(value));
   if (placeholder) return *std::move(placeholder);
-  if (value.IsNumber() || value.IsString()) {
-    ALMAGEST_TRY(const PointId id, ParsePointId(value));
-    return NearestQuery{id};
-  }
-  ALMAGEST_TRY(VectorData vector, ParseVector(value, texts_, /*is_query=*/true));
-  NearestQuery query = ToNearest(std::move(vector));
+  NearestQuery query;
+  ALMAGEST_TRY(query.target, ParseVectorInput(value, texts_));
   Log(query, value, using_vector);
   return query;
 }
 
 Result<QueryKind> QueryParser::ParseQuery(const JsonValue& value, const QueryNode& node) {
-  for (const std::string_view key :
-       {"recommend", "discover", "context", "formula", "relevance_feedback"}) {
-    ALMAGEST_TRY_VOID(
-        value.RefuseKey(key, "queries are nearest, fusion, rrf, order_by and sample"));
+  for (const std::string_view key : {"formula", "relevance_feedback"}) {
+    ALMAGEST_TRY_VOID(value.RefuseKey(key,
+                                      "queries are nearest, recommend, discover, context, fusion, "
+                                      "rrf, order_by and sample"));
   }
   if (const auto nearest = value.Find("nearest")) {
-    ALMAGEST_TRY_VOID(value.RefuseKey("mmr", "results are ranked by their scores alone"));
     ALMAGEST_TRY(NearestQuery query, ParseNearest(*nearest, node.using_vector));
+    ALMAGEST_TRY(query.mmr, FindDiversification(value));
     return QueryKind(std::move(query));
   }
+  ALMAGEST_TRY(auto by_example, FindExampleQuery(value, texts_));
+  if (by_example) return *std::move(by_example);
   if (const auto fusion = value.Find("fusion")) {
     ALMAGEST_TRY(FusionQuery query, ParseFusionName(*fusion));
     return QueryKind(std::move(query));
@@ -234,7 +164,6 @@ Result<QueryNode> QueryParser::ParseNode(const JsonValue& value, size_t depth) {
     return Fail(ValueError(value.path(), fmt::format("at depth {}", depth),
                            fmt::format("nested at most {} deep", kQueryDepthMax)));
   }
-  ALMAGEST_TRY_VOID(value.RefuseKey("lookup_from", "a query takes vectors of its own collection"));
   ALMAGEST_TRY_VOID(value.RefuseKey("shard_key", "collections have one shard"));
   QueryNode node;
   if (const auto prefetch = value.Find("prefetch")) {
@@ -257,64 +186,11 @@ Result<QueryNode> QueryParser::ParseNode(const JsonValue& value, size_t depth) {
   ALMAGEST_TRY(node.params, FindSearchParams(value));
   ALMAGEST_TRY(node.score_threshold, value.FindDouble("score_threshold"));
   ALMAGEST_TRY(node.limit, FindLimit(value, "limit"));
+  ALMAGEST_TRY(node.lookup_from, FindLookupFrom(value));
   return node;
 }
 
-Result<std::vector<PayloadPath>> ParsePaths(const JsonValue& value) {
-  ALMAGEST_TRY(const auto texts, value.AsStrings());
-  std::vector<PayloadPath> paths;
-  for (const std::string& text : texts) {
-    ALMAGEST_TRY(PayloadPath path, PayloadPath::Parse(text));
-    paths.push_back(std::move(path));
-  }
-  return paths;
-}
-
-Result<uint64_t> FindOffset(const JsonValue& body) {
-  ALMAGEST_TRY(const auto offset, body.FindUnsigned("offset"));
-  return offset.value_or(0);
-}
-
 }  // namespace
-
-Result<PayloadSelector> FindPayloadSelector(const JsonValue& body,
-                                            PayloadSelector::Mode otherwise) {
-  PayloadSelector selector{otherwise, {}};
-  const auto value = body.Find("with_payload");
-  if (!value) return selector;
-  if (value->IsBool()) {
-    selector.mode = *value->AsBool() ? PayloadSelector::Mode::kAll : PayloadSelector::Mode::kNone;
-    return selector;
-  }
-  if (value->IsArray()) {
-    selector.mode = PayloadSelector::Mode::kInclude;
-    ALMAGEST_TRY(selector.paths, ParsePaths(*value));
-    return selector;
-  }
-  ALMAGEST_TRY_VOID(value->RefuseUnknownKeys({"include", "exclude"}));
-  const auto include = value->Find("include");
-  const auto exclude = value->Find("exclude");
-  if (include.has_value() == exclude.has_value()) {
-    return Fail(FormatError(value->path(), "expected one of `include` and `exclude`"));
-  }
-  selector.mode = include ? PayloadSelector::Mode::kInclude : PayloadSelector::Mode::kExclude;
-  ALMAGEST_TRY(selector.paths, ParsePaths(include ? *include : *exclude));
-  return selector;
-}
-
-Result<VectorSelector> FindVectorSelector(const JsonValue& body) {
-  VectorSelector selector;
-  auto value = body.Find("with_vector");
-  if (!value) value = body.Find("with_vectors");
-  if (!value) return selector;
-  if (value->IsBool()) {
-    selector.kind = *value->AsBool() ? VectorSelector::Kind::kAll : VectorSelector::Kind::kNone;
-    return selector;
-  }
-  selector.kind = VectorSelector::Kind::kNames;
-  ALMAGEST_TRY(selector.names, value->AsStrings());
-  return selector;
-}
 
 Result<ParsedQuery> ParseQueryRequest(const JsonValue& body, TextResolver& texts) {
   QueryParser parser(texts, nullptr);
@@ -332,53 +208,6 @@ Result<QueryNode> ParseQueryTemplate(const JsonValue& value, TextResolver& texts
                                      const QueryBindings& bindings) {
   QueryParser parser(texts, &bindings);
   return parser.ParseNode(value, 0);
-}
-
-Result<ParsedQuery> ParseSearchRequest(const JsonValue& body, TextResolver& texts) {
-  ALMAGEST_TRY_VOID(body.ExpectObject());
-  ALMAGEST_TRY_VOID(body.RefuseKey("shard_key", "collections have one shard"));
-  ALMAGEST_TRY(const JsonValue given, body.Require("vector"));
-  QueryParser parser(texts, nullptr);
-  ParsedQuery parsed;
-  QueryNode& node = parsed.request.root;
-  JsonValue target = given;
-  if (given.Find("name")) {
-    ALMAGEST_TRY(const auto name, given.FindString("name"));
-    node.using_vector = name.value_or("");
-    ALMAGEST_TRY(target, given.Require("vector"));
-  }
-  ALMAGEST_TRY(node.query, parser.ParseNearest(target, node.using_vector));
-  parsed.logged = parser.TakeLogged();
-  ALMAGEST_TRY(node.filter, FindFilter(body));
-  ALMAGEST_TRY(node.params, FindSearchParams(body));
-  ALMAGEST_TRY(node.score_threshold, body.FindDouble("score_threshold"));
-  ALMAGEST_TRY(node.limit, FindLimit(body, body.Find("limit") ? "limit" : "top"));
-  ALMAGEST_TRY(parsed.request.offset, FindOffset(body));
-  ALMAGEST_TRY(parsed.request.with_payload,
-               FindPayloadSelector(body, PayloadSelector::Mode::kNone));
-  ALMAGEST_TRY(parsed.request.with_vector, FindVectorSelector(body));
-  return parsed;
-}
-
-Result<ScrollRequest> ParseScrollRequest(const JsonValue& body) {
-  ALMAGEST_TRY_VOID(body.ExpectObject());
-  ALMAGEST_TRY_VOID(body.RefuseKey("shard_key", "collections have one shard"));
-  ScrollRequest request;
-  if (const auto offset = body.Find("offset")) {
-    ALMAGEST_TRY(request.offset, ParsePointId(*offset));
-  }
-  ALMAGEST_TRY(request.limit, FindLimit(body, "limit"));
-  ALMAGEST_TRY(request.filter, FindFilter(body));
-  if (const auto order_by = body.Find("order_by")) {
-    ALMAGEST_TRY(request.order_by, ParseOrderBy(*order_by));
-    if (request.offset) {
-      return Fail(ErrorCode::kBadRequest,
-                  "`offset` cannot be used with `order_by`; page with `order_by.start_from`");
-    }
-  }
-  ALMAGEST_TRY(request.with_payload, FindPayloadSelector(body, PayloadSelector::Mode::kAll));
-  ALMAGEST_TRY(request.with_vector, FindVectorSelector(body));
-  return request;
 }
 
 }  // namespace almagest

@@ -40,13 +40,13 @@ Result<ParsedQuery> ParseQueryRequest(const JsonValue& body, TextResolver& texts
 Result<QueryNode> ParseQueryTemplate(const JsonValue& value, TextResolver& texts,
                                      const QueryBindings& bindings);
 
-// POST /points/search, the older form: `vector` and `limit` (or `top`).
+// The older calls, each one kind of query. POST /points/search: `vector` and `limit` (or `top`).
 Result<ParsedQuery> ParseSearchRequest(const JsonValue& body, TextResolver& texts);
+// POST /points/recommend: `positive`, `negative`, `strategy`, `using`, `lookup_from`.
+Result<ParsedQuery> ParseRecommendRequest(const JsonValue& body, TextResolver& texts);
+// POST /points/discover: `target` and `context`; a context query when there is no target.
+Result<ParsedQuery> ParseDiscoverRequest(const JsonValue& body, TextResolver& texts);
 
 Result<ScrollRequest> ParseScrollRequest(const JsonValue& body);
-
-// with_payload and with_vector (or with_vectors) of `body`; the defaults when absent.
-Result<PayloadSelector> FindPayloadSelector(const JsonValue& body, PayloadSelector::Mode otherwise);
-Result<VectorSelector> FindVectorSelector(const JsonValue& body);
 
 }  // namespace almagest

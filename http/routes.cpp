@@ -23,6 +23,9 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/collections/{collection}/vectors/{vector}", HandleDeleteVector},
     {"PUT", "/collections/{collection}/index", HandleCreateIndex},
     {"DELETE", "/collections/{collection}/index/{field}", HandleDropIndex},
+    {"POST", "/collections/aliases", HandleChangeAliases},
+    {"GET", "/aliases", HandleListAliases},
+    {"GET", "/collections/{collection}/aliases", HandleCollectionAliases},
 
     {"PUT", "/collections/{collection}/points", HandleUpsert},
     {"POST", "/collections/{collection}/points", HandleGetPoints},
@@ -41,6 +44,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/collections/{collection}/points/query/batch", HandleQueryBatch},
     {"POST", "/collections/{collection}/points/search", HandleSearch},
     {"POST", "/collections/{collection}/points/search/batch", HandleSearchBatch},
+    {"POST", "/collections/{collection}/points/recommend", HandleRecommend},
+    {"POST", "/collections/{collection}/points/recommend/batch", HandleRecommendBatch},
+    {"POST", "/collections/{collection}/points/discover", HandleDiscover},
+    {"POST", "/collections/{collection}/points/discover/batch", HandleDiscoverBatch},
 
     {"POST", "/collections/{collection}/feedback", HandleAddFeedback},
     {"GET", "/collections/{collection}/feedback", HandleListFeedback},

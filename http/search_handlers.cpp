@@ -7,6 +7,7 @@
 #include "http/handlers.h"
 #include "http/json_reader.h"
 #include "http/query_parser.h"
+#include "http/read_options.h"
 #include "http/result_writer.h"
 
 namespace almagest {
@@ -38,6 +39,9 @@ struct Answer {
 Result<Answer> RunQuery(Service& service, const Collection& collection, ParsedQuery& parsed,
                         const Deadline& deadline) {
   parsed.request.deadline = deadline;
+  parsed.request.find_collection = [&service](const std::string& name) {
+    return service.database.FindCollection(name);
+  };
   ALMAGEST_TRY(auto hits, ExecuteQuery(collection, parsed.request));
   std::string id = Remember(service, collection, parsed, hits);
   return Answer{std::move(hits), std::move(id)};
@@ -188,6 +192,22 @@ Result<Reply> HandleSearch(Service& service, const HttpRequest& request) {
 
 Result<Reply> HandleSearchBatch(Service& service, const HttpRequest& request) {
   return HandleMany(service, request, ParseSearchRequest, /*wrapped=*/false);
+}
+
+Result<Reply> HandleRecommend(Service& service, const HttpRequest& request) {
+  return HandleOne(service, request, ParseRecommendRequest, /*wrapped=*/false);
+}
+
+Result<Reply> HandleRecommendBatch(Service& service, const HttpRequest& request) {
+  return HandleMany(service, request, ParseRecommendRequest, /*wrapped=*/false);
+}
+
+Result<Reply> HandleDiscover(Service& service, const HttpRequest& request) {
+  return HandleOne(service, request, ParseDiscoverRequest, /*wrapped=*/false);
+}
+
+Result<Reply> HandleDiscoverBatch(Service& service, const HttpRequest& request) {
+  return HandleMany(service, request, ParseDiscoverRequest, /*wrapped=*/false);
 }
 
 }  // namespace almagest

@@ -137,6 +137,7 @@ asio::awaitable<bool> Session::ServeOne() {
   parser.header_limit(options.header_bytes_max);
   parser.body_limit(options.body_bytes_max);
   const auto exchange = std::make_shared<Exchange>();
+  head_only_ = false;
 
   StartTimer(options.header_timeout);
   auto [header_error, header_bytes] =
@@ -148,6 +149,7 @@ asio::awaitable<bool> Session::ServeOne() {
     co_return false;
   }
   CopyHead(parser.get(), exchange->request);
+  head_only_ = parser.get().method() == http::verb::head;
   std::optional<HttpResponse> refusal = context_.dispatcher.Admit(exchange->request);
   if (refusal) {
     // A refused request without a body leaves the connection usable.
@@ -180,7 +182,7 @@ asio::awaitable<bool> Session::ServeOne() {
   if (!was_run) {
     exchange->response = dispatcher->Refuse(503, "Service unavailable: too many requests wait");
   }
-  if (exchange->response.chunks) co_return co_await SendStream(exchange->response);
+  if (exchange->response.chunks && !head_only_) co_return co_await SendStream(exchange->response);
   const bool keep_alive = parser.keep_alive() && !context_.draining && !exchange->response.close;
   co_return co_await Send(exchange->response, keep_alive);
 }
@@ -193,7 +195,25 @@ asio::awaitable<bool> Session::SendContinue() {
   co_return !error;
 }
 
+asio::awaitable<bool> Session::SendHead(const HttpResponse& response, bool keep_alive) {
+  http::response<http::empty_body> message;
+  message.version(11);
+  FillHead(response, message);
+  message.keep_alive(keep_alive);
+  if (response.chunks) {
+    message.chunked(true);
+  } else {
+    message.content_length(response.body.size());
+  }
+  http::response_serializer<http::empty_body> serializer(message);
+  StartTimer(context_.options.write_timeout);
+  auto [error, count] = co_await http::async_write_header(socket_, serializer, kToken);
+  StopTimer();
+  co_return !error && keep_alive;
+}
+
 asio::awaitable<bool> Session::Send(HttpResponse& response, bool keep_alive) {
+  if (head_only_) co_return co_await SendHead(response, keep_alive);
   http::response<http::string_body> message;
   message.version(11);
   FillHead(response, message);

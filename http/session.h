@@ -46,6 +46,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<bool> ServeOne();
   boost::asio::awaitable<bool> SendContinue();
   boost::asio::awaitable<bool> Send(HttpResponse& response, bool keep_alive);
+  boost::asio::awaitable<bool> SendHead(const HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendStream(HttpResponse& response);
   // Sends `response`, then reads on a little so that the peer sees it before the connection goes.
   boost::asio::awaitable<void> SendAndLinger(HttpResponse& response);
@@ -63,6 +64,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::steady_timer timer_;
   uint64_t timer_round_ = 0;
   bool timed_out_ = false;
+  bool head_only_ = false;  // The request is a HEAD: its answer ends after the headers.
   bool busy_ = false;  // A request was begun and not yet answered.
   boost::beast::flat_buffer buffer_;
 };

@@ -2,22 +2,13 @@
 
 #include <cmath>
 
+#include "engine/collection/segment_builder.h"
 #include "engine/index/exact_scan.h"
 #include "engine/index/hnsw_search.h"
 #include "engine/search/row_allowance.h"
 
 namespace almagest {
 namespace {
-
-Metric MetricOf(Distance distance) {
-  switch (distance) {
-    case Distance::kCosine:
-    case Distance::kDot: return Metric::kDot;
-    case Distance::kEuclid: return Metric::kEuclid;
-    case Distance::kManhattan: return Metric::kManhattan;
-  }
-  return Metric::kDot;
-}
 
 CancelCheck CancelOf(const Deadline& deadline) {
   CancelCheck cancel;

@@ -1,13 +1,12 @@
 #include "engine/search/query_executor.h"
 
 #include <algorithm>
-#include <cmath>
 #include <random>
 
 #include "engine/search/dense_search.h"
 #include "engine/search/fusion.h"
 #include "engine/search/hydrate.h"
-#include "engine/search/sparse_search.h"
+#include "engine/search/vector_query.h"
 
 namespace almagest {
 namespace {
@@ -25,9 +24,6 @@ class Executor {
   Result<std::vector<RankedSlot>> RunNode(const QueryNode& node,
                                           const std::vector<const Filter*>& inherited,
                                           uint64_t limit, size_t depth);
-  Result<std::vector<RankedSlot>> RunNearest(const QueryNode& node, const NearestQuery& nearest,
-                                             std::optional<SlotSet> allowed, uint64_t limit,
-                                             bool rescore);
   Result<std::vector<RankedSlot>> RunFusion(const QueryNode& node, const FusionQuery& fusion,
                                             std::span<const std::vector<RankedSlot>> lists);
   Result<std::vector<RankedSlot>> RunOrderBy(const OrderByQuery& order,
@@ -58,93 +54,9 @@ Result<std::optional<SlotSet>> Executor::Allowed(const std::vector<const Filter*
 }
 
 Result<Distance> Executor::DistanceOf(const QueryNode& node) const {
-  if (!node.query || !std::holds_alternative<NearestQuery>(*node.query)) return Distance::kDot;
+  if (!node.query || !IsVectorQuery(*node.query)) return Distance::kDot;
   ALMAGEST_TRY(const Collection::Field field, collection_.FindField(node.using_vector));
-  return field.is_sparse ? Distance::kDot : field.dense.distance;
-}
-
-Result<std::vector<RankedSlot>> Executor::RunNearest(const QueryNode& node,
-                                                     const NearestQuery& nearest,
-                                                     std::optional<SlotSet> allowed,
-                                                     uint64_t limit, bool rescore) {
-  ALMAGEST_TRY(const Collection::Field field, collection_.FindField(node.using_vector));
-  const PointId* id = std::get_if<PointId>(&nearest.target);
-  Slot own_slot = kNoSlot;
-  VectorData target;
-  if (id != nullptr) {
-    own_slot = collection_.FindSlot(*id);
-    if (own_slot == kNoSlot) {
-      return Fail(ErrorCode::kNotFound, "No point with id " + PointIdToString(*id) + " found");
-    }
-    ALMAGEST_TRY(NamedVectors vectors,
-                 collection_.Vectors(own_slot, {VectorSelector::Kind::kNames,
-                                                {node.using_vector}}));
-    const auto found = vectors.find(node.using_vector);
-    if (found == vectors.end()) {
-      return Fail(ErrorCode::kNotFound, "Point " + PointIdToString(*id) + " has no vector '" +
-                                            node.using_vector + "'");
-    }
-    target = std::move(found->second);
-  } else if (const auto* dense = std::get_if<DenseVector>(&nearest.target)) {
-    target = *dense;
-  } else {
-    target = std::get<SparseVector>(nearest.target);
-  }
-  // One more than asked for, since the point itself is left out of its own neighbours.
-  const uint64_t k = std::min<uint64_t>(limit, collection_.point_count()) + (id ? 1 : 0);
-  std::vector<RankedSlot> ranked;
-  if (field.is_sparse) {
-    const auto* sparse = std::get_if<SparseVector>(&target);
-    if (sparse == nullptr) {
-      return Fail(ErrorCode::kInvalidArgument, "vector '" + node.using_vector +
-                                                   "' is sparse, the query is a dense vector");
-    }
-    SparseSearch search{field, sparse, k, allowed ? &*allowed : nullptr,
-                        node.params.indexed_only, request_.deadline};
-    ALMAGEST_TRY(ranked, SearchSparse(collection_, *view_, search));
-  } else {
-    const auto* dense = std::get_if<DenseVector>(&target);
-    if (dense == nullptr) {
-      return Fail(ErrorCode::kInvalidArgument, "vector '" + node.using_vector +
-                                                   "' is dense, the query is a sparse vector");
-    }
-    if (dense->size() != field.dense.dimension) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "Vector dimension error: expected dim: " +
-                      std::to_string(field.dense.dimension) + ", got " +
-                      std::to_string(dense->size()));
-    }
-    for (const float value : *dense) {
-      if (!std::isfinite(value)) {
-        return Fail(ErrorCode::kOutOfRange, "the query vector holds a value that is not finite");
-      }
-    }
-    DenseSearch search;
-    search.vector_name = node.using_vector;
-    search.field = field;
-    search.base_query = *dense;
-    search.k = k;
-    search.params = node.params;
-    search.params.exact |= rescore;
-    search.allowed = allowed ? &*allowed : nullptr;
-    search.as_version = request_.as_version;
-    search.deadline = request_.deadline;
-    ALMAGEST_TRY(ranked, SearchDense(collection_, *view_, search));
-  }
-  if (own_slot != kNoSlot) {
-    std::erase_if(ranked, [&](const RankedSlot& entry) { return entry.slot == own_slot; });
-  }
-  if (ranked.size() > limit) ranked.resize(limit);
-  if (node.score_threshold) {
-    const Distance distance = field.is_sparse ? Distance::kDot : field.dense.distance;
-    const auto passes = [&](const RankedSlot& entry) {
-      const double score = RestScore(distance, entry.score);
-      return LargerIsNearer(distance) ? score > *node.score_threshold
-                                      : score < *node.score_threshold;
-    };
-    std::erase_if(ranked, [&](const RankedSlot& entry) { return !passes(entry); });
-  }
-  return ranked;
+  return ScoreDistance(*node.query, field);
 }
 
 Result<std::vector<RankedSlot>> Executor::RunFusion(
@@ -262,8 +174,9 @@ Result<std::vector<RankedSlot>> Executor::RunNode(const QueryNode& node,
     ALMAGEST_TRY(allowed, Allowed(filters));
   }
   if (!node.query) return RunById(allowed, limit);
-  if (const auto* nearest = std::get_if<NearestQuery>(&*node.query)) {
-    return RunNearest(node, *nearest, std::move(allowed), limit, !node.prefetch.empty());
+  if (IsVectorQuery(*node.query)) {
+    return RunVectorQuery({collection_, *view_, request_, node, std::move(allowed), limit,
+                           /*exact=*/!node.prefetch.empty()});
   }
   if (const auto* order = std::get_if<OrderByQuery>(&*node.query)) {
     return RunOrderBy(*order, allowed, limit);
@@ -282,8 +195,8 @@ Result<std::vector<Hit>> Executor::Run() {
   for (RankedSlot& entry : ranked) entry.score = RestScore(distance, entry.score);
   ALMAGEST_TRY(auto hits, Hydrate(collection_, ranked, request_.with_payload,
                                   request_.with_vector));
-  const bool scored = root.query && (std::holds_alternative<NearestQuery>(*root.query) ||
-                                     std::holds_alternative<FusionQuery>(*root.query));
+  const bool scored = root.query && (std::holds_alternative<FusionQuery>(*root.query) ||
+                                     (IsVectorQuery(*root.query) && !OrdersByItself(*root.query)));
   if (scored) {
     // Ranked by slot among equals; what users see is ordered by their own ids.
     std::stable_sort(hits.begin(), hits.end(), [&](const Hit& a, const Hit& b) {

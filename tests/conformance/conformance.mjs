@@ -76,6 +76,26 @@ describe('collections', () => {
     assert.match(missing.text, /^Not found: Collection `shop` doesn't exist!/);
   });
 
+  test('aliases switch between collections at once', async () => {
+    const vectors = { size: 2, distance: 'Dot' };
+    await client.createCollection('first', { vectors });
+    await client.createCollection('second', { vectors });
+    await client.upsert('second', { wait: true, points: [{ id: 1, vector: [1, 0] }] });
+    const create = (collection_name) => ({ create_alias: { collection_name, alias_name: 'live' } });
+    await client.updateCollectionAliases({ actions: [create('first')] });
+    assert.equal((await client.count('live')).count, 0);
+    await client.updateCollectionAliases({
+      actions: [{ delete_alias: { alias_name: 'live' } }, create('second')],
+    });
+    assert.equal((await client.count('live')).count, 1);
+    const expected = [{ alias_name: 'live', collection_name: 'second' }];
+    assert.deepEqual((await client.getAliases()).aliases, expected);
+    assert.deepEqual((await client.getCollectionAliases('second')).aliases, expected);
+    await client.deleteCollection('first');
+    await client.deleteCollection('second');
+    assert.deepEqual((await client.getAliases()).aliases, []);
+  });
+
   test('names of every kind', async () => {
     for (const name of ['with space', 'ümlaut', 'a.b-c_d', '100%']) {
       await client.createCollection(name, { vectors: { size: 2, distance: 'Cosine' } });
@@ -144,6 +164,30 @@ describe('points', () => {
     assert.deepEqual(ids(skipped.points), [1, 3]);
     const good = await client.query('points', { query, score_threshold: 1.27 });
     assert.deepEqual(ids(good.points), [4, 1]);
+  });
+
+  test('queries by example', async () => {
+    const examples = { positive: [4], negative: [2] };
+    const average = await client.query('points', { query: { recommend: examples }, limit: 10 });
+    assert.deepEqual(sorted(ids(average.points)), sorted([1, 3, 6, UUID]), 'examples are left out');
+    const older = await client.recommend('points', { ...examples, limit: 10 });
+    assert.deepEqual(ids(older), ids(average.points));
+    for (const strategy of ['best_score', 'sum_scores']) {
+      const answer = await client.query('points', { query: { recommend: { ...examples, strategy } } });
+      assert.equal(answer.points.length, 4);
+    }
+    const context = [{ positive: 1, negative: 2 }];
+    const found = await client.query('points', { query: { discover: { target: 4, context } } });
+    assert.deepEqual(sorted(ids(found.points)), sorted([3, 6, UUID]));
+    const discovered = await client.discoverPoints('points', { target: 4, context, limit: 10 });
+    assert.deepEqual(ids(discovered), ids(found.points));
+    const inContext = await client.query('points', { query: { context } });
+    assert.ok(inContext.points.every((point) => point.score <= 0));
+    const diverse = await client.query('points', {
+      query: { nearest: [0.2, 0.1, 0.9, 0.7], mmr: { diversity: 0, candidates_limit: 6 } },
+      limit: 3,
+    });
+    assert.deepEqual(ids(diverse.points), [4, 1, 3]);
   });
 
   const matching = async (filter) =>

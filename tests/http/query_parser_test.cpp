@@ -103,14 +103,15 @@ TEST(QueryParser, ReadsSixtyFourLevelsAndNoMore) {
 
 TEST(QueryParser, RefusesByName) {
   const std::pair<const char*, const char*> cases[] = {
-      {R"({"query": {"recommend": {"positive": [1]}}})", "`query.recommend` is not supported"},
-      {R"({"query": {"discover": {"target": 1}}})", "`query.discover` is not supported"},
-      {R"({"query": {"context": []}})", "`query.context` is not supported"},
+      {R"({"query": {"recommend": {}}})", "one example at least"},
+      {R"({"query": {"recommend": {"positive": [1], "strategy": "best"}}})", "`best_score`"},
+      {R"({"query": {"discover": {"context": []}}})", "missing field `target`"},
+      {R"({"query": {"context": [{"positive": 1}]}})", "missing field `negative`"},
       {R"({"query": {"formula": "$score"}})", "`query.formula` is not supported"},
       {R"({"query": {"relevance_feedback": {}}})", "`query.relevance_feedback` is not supported"},
-      {R"({"query": {"nearest": [1], "mmr": {}}})", "`query.mmr` is not supported"},
+      {R"({"query": {"nearest": [1], "mmr": {"diversity": 2}}})", "query.mmr.diversity"},
       {R"({"query": [[1], [2]]})", "multi-vectors"},
-      {R"({"query": [1], "lookup_from": {"collection": "x"}})", "`lookup_from` is not supported"},
+      {R"({"query": [1], "lookup_from": {"vector": "x"}})", "missing field `collection`"},
       {R"({"query": [1], "shard_key": "x"})", "`shard_key` is not supported"},
       {R"({"query": [1], "params": {"quantization": {"ignore": true}}})",
        "`params.quantization` is not supported"},
