@@ -25,6 +25,7 @@ struct Flags {
   uint16_t port = 7333;
   std::string model_dir;
   std::string trainer;
+  bool no_trainer = false;
   unsigned threads = 0;
   std::string api_key;
   bool allow_anonymous = false;
@@ -52,6 +53,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "Folder of the text encoder's files (default: `models` beside the executable)");
   app.add_option("--trainer", flags.trainer,
                  "Path of almagest-trainer (default: beside the executable)");
+  app.add_flag("--no-trainer", flags.no_trainer, "Serve without adaptation jobs")
+      ->excludes("--trainer");
   app.add_option("--threads", flags.threads, "Worker threads; 0: two per core, at least 4")
       ->check(CLI::Range(0u, 1024u))
       ->capture_default_str();
@@ -89,15 +92,18 @@ int Run(const Flags& flags) {
                                                     : std::filesystem::path(flags.model_dir);
   options.trainer_executable = flags.trainer.empty() ? ExecutableFolder() / "almagest-trainer"
                                                      : std::filesystem::path(flags.trainer);
+  if (flags.no_trainer) {
+    options.trainer_executable.clear();
+  } else if (access(options.trainer_executable.c_str(), X_OK) != 0) {
+    return Complain(fmt::format("the trainer {} is missing: name it by --trainer, or say "
+                                "--no-trainer to serve without adaptation jobs",
+                                options.trainer_executable.string()));
+  }
   options.optimizer_cpu_share = flags.optimizer_cpu_share;
   options.trainer_threads = cores;
   options.encoder_threads = cores;
   auto database = almagest::Database::Open(options);
   if (!database) return Complain(database.error().message);
-  if (access(options.trainer_executable.c_str(), X_OK) != 0) {
-    almagest::LogWarning(fmt::format("the trainer {} is missing: adaptation jobs cannot start",
-                                     options.trainer_executable.string()));
-  }
 
   almagest::Metrics metrics;
   almagest::Service service{**database, metrics, ALMAGEST_VERSION, ALMAGEST_COMMIT,

@@ -138,6 +138,9 @@ std::string Reason(int status, const std::string& last_line) {
 }  // namespace
 
 Result<> CheckTrainerExecutable(const std::filesystem::path& executable) {
+  if (executable.empty()) {
+    return Fail(ErrorCode::kFailedPrecondition, "the server was started without a trainer");
+  }
   std::error_code error;
   if (std::filesystem::is_regular_file(executable, error) &&
       ::access(executable.c_str(), X_OK) == 0) {

@@ -36,7 +36,8 @@ struct TrainerExit {
 Result<TrainerExit> RunTrainer(const TrainerOptions& options, const std::atomic<bool>& cancel,
                                const std::function<void(const std::string& line)>& on_line);
 
-// kFailedPrecondition, naming the path, unless it is a file that may be executed.
+// kFailedPrecondition, naming the path, unless it is a file that may be executed. An empty path
+// stands for a server that was started without a trainer.
 Result<> CheckTrainerExecutable(const std::filesystem::path& executable);
 
 }  // namespace almagest

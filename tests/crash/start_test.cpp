@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/client/scratch_folder.h"
@@ -49,17 +50,28 @@ TEST(Start, WrongArgumentsAreOneLineAndANonZeroExit) {
   EXPECT_EQ(Lines(end.errors), 1) << end.errors;
 }
 
-TEST(Start, AMissingTrainerIsNamedWhenAJobIsStarted) {
+TEST(Start, AMissingTrainerIsOneLineAndANonZeroExit) {
   const ScratchFolder folder;
-  ServerProcess server(folder / "data", {"--trainer", (folder / "absent").string()});
+  const std::string absent = (folder / "absent").string();
+  const ProcessEnd end = RunServer({"--data", (folder / "data").string(), "--port", "0",
+                                    "--log-level", "error", "--trainer", absent});
+  EXPECT_GT(end.exit_code, 0);
+  EXPECT_EQ(Lines(end.errors), 1) << end.errors;
+  EXPECT_THAT(end.errors, HasSubstr(absent));
+  EXPECT_FALSE(std::filesystem::exists(folder / "data"));
+}
+
+TEST(Start, WithoutATrainerJobsAreRefused) {
+  const ScratchFolder folder;
+  ServerProcess server(folder / "data", {"--no-trainer"});
   Client client = server.Connect();
   client.CreateCollection("c", {{"vectors", {{"size", 4}, {"distance", "Cosine"}}}});
   try {
     client.StartAdaptation("c", {{"objective", "auto"}});
     FAIL() << "a job started without a trainer";
   } catch (const ClientError& error) {
-    EXPECT_GE(error.status(), 400);
-    EXPECT_THAT(error.what(), HasSubstr((folder / "absent").string()));
+    EXPECT_EQ(error.status(), 409);
+    EXPECT_THAT(error.what(), HasSubstr("without a trainer"));
   }
   EXPECT_TRUE(client.Ready());
   EXPECT_EQ(server.Stop(), 0);
