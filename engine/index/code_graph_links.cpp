@@ -90,7 +90,7 @@ void CodeLinkBuilder::LinkBatch(std::span<const uint32_t> batch, uint32_t beam_w
     const uint32_t row = batch[i];
     CodeWalkScratch& scratch = scratch_[thread];
     CodeWalk(graph_, rows_.Row(row), writer_.Rotated(row), scratch)
-        .Walk(beam_width, nullptr, {}, {});
+        .Walk(beam_width, nullptr, 0, {}, {});
     Candidates candidates;
     for (const ScoredRow& found : scratch.scored) {
       if (found.row != row) candidates.push_back(found);
@@ -186,7 +186,7 @@ void CodeLinkBuilder::LinkUnreached() {
   for (const uint32_t row : order_) {
     if (reached[row]) continue;
     CodeWalk(graph_, rows_.Row(row), writer_.Rotated(row), scratch)
-        .Walk(options_.build_beam, nullptr, {}, {});
+        .Walk(options_.build_beam, nullptr, 0, {}, {});
     uint32_t near = seeds_.front();
     float best = -std::numeric_limits<float>::infinity();
     for (const ScoredRow& found : scratch.scored) {

@@ -15,6 +15,10 @@ Result<std::vector<ScoredRow>> Cancelled() {
   return Fail(ErrorCode::kTimeout, "the search was stopped or passed its deadline");
 }
 
+// In nanoseconds, measured: to score a row of the matches, and to visit a node.
+uint64_t ScanCost(uint32_t dimension) { return 10 + dimension / 10; }
+uint64_t VisitCost(uint32_t dimension) { return 150 + dimension / 4; }
+
 // Every row that counts, scored in its node.
 bool ScanNodes(const CodeGraph& graph, const DenseQuery& query, const CodeWalk& walk, TopK& best,
                CodeSearchStats& stats) {
@@ -55,12 +59,10 @@ bool ScanNodes(const CodeGraph& graph, const DenseQuery& query, const CodeWalk& 
 bool PreferCodeScan(uint64_t match_count, uint64_t row_count, uint32_t dimension,
                     uint32_t beam_width) {
   if (match_count == 0) return true;
-  // In nanoseconds, measured: a scattered row, and a visit of a node. A walk reads up to 5 nodes
-  // per candidate where few rows count.
-  const uint64_t scan = match_count * (10 + dimension / 10);
-  const uint64_t spread = std::min<uint64_t>(row_count / match_count, 5);
-  const uint64_t walk = uint64_t{beam_width} * (150 + dimension / 4) * std::max<uint64_t>(spread, 1);
-  return scan <= walk;
+  // A walk reads up to 5 nodes per candidate where few rows count. The scan is exact: it may cost
+  // up to 3 times as much.
+  const uint64_t spread = std::clamp<uint64_t>(row_count / match_count, 1, 5);
+  return match_count * ScanCost(dimension) <= 3 * beam_width * VisitCost(dimension) * spread;
 }
 
 Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const DenseQuery& query,
@@ -83,15 +85,22 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
   thread_local CodeWalkScratch scratch;
   const size_t k = std::min<size_t>(query.k, matches);
   size_t beam = std::max<size_t>(beam_width, k);
+  // The fewer rows count, the more often the same ones are met: up to 4 times the beam.
+  if (filtered) beam += 3 * beam * (graph.row_count() - matches) / graph.row_count();
   CodeWalk walk(graph, query.query, nullptr, scratch);
   const size_t kept = exact_rows != nullptr ? std::min<uint64_t>(k + k / 4 + 2, matches) : k;
   std::vector<ScoredRow> found;
+  // Bridges may cost as much as the scan that the walk replaces.
+  const size_t bridges =
+      filtered ? matches * ScanCost(graph.meta().dimension) / VisitCost(graph.meta().dimension)
+               : 0;
   bool scan = PreferCodeScan(matches, graph.row_count(), graph.meta().dimension,
                              static_cast<uint32_t>(beam));
   // Repeated candidates, or matches far apart, may leave a narrow beam with fewer than k rows.
   constexpr size_t kWidenings = 3;
   for (size_t attempt = 0; !scan && found.size() < k; ++attempt, beam *= 2) {
-    if (!walk.Walk(beam, filtered ? &query.filter : nullptr, query.adjustment, query.cancel)) {
+    if (!walk.Walk(beam, filtered ? &query.filter : nullptr, bridges, query.adjustment,
+                   query.cancel)) {
       return Cancelled();
     }
     counts.rows_visited += walk.rows_visited();

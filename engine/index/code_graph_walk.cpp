@@ -6,10 +6,8 @@ namespace almagest {
 namespace {
 
 constexpr uint64_t kVisitsBetweenCancelChecks = 128;
-// Rows that do not count are walked through until the beam is full, and then at most this many
-// times the beam width.
-constexpr size_t kBridgesPerBeam = 4;
-constexpr size_t kPrefetchAhead = 2;
+constexpr size_t kBridgesKeptPerBeam = 4;  // The best of those met.
+constexpr size_t kPrefetchAhead = 3;
 constexpr size_t kCacheLine = 64;
 
 }  // namespace
@@ -125,13 +123,13 @@ void CodeWalk::Meet(const std::byte* block, float similarity, const RowFilter* f
   }
 }
 
-bool CodeWalk::Walk(size_t beam_width, const RowFilter* filter, const ScoreAdjustment& adjustment,
-                    const CancelCheck& cancel) {
+bool CodeWalk::Walk(size_t beam_width, const RowFilter* filter, size_t bridges_max,
+                    const ScoreAdjustment& adjustment, const CancelCheck& cancel) {
   scratch_.visited.Start(graph_.row_count());
   scratch_.beam.Start(beam_width);
-  scratch_.bridges.Start(filter != nullptr ? beam_width * kBridgesPerBeam : 0);
+  scratch_.bridges.Start(filter != nullptr ? beam_width * kBridgesKeptPerBeam : 0);
   scratch_.scored.clear();
-  size_t bridges_left = beam_width * kBridgesPerBeam;
+  size_t bridges_left = bridges_max;
   CandidateBeam& beam = scratch_.beam;
   CandidateBeam& bridges = scratch_.bridges;
   if (graph_.seed_blocks() > 0) {

@@ -39,7 +39,7 @@ class CandidateBeam {
     const uint64_t* base = entries_.data();
     for (size_t left = count_; left > 0;) {
       const size_t half = (left + 1) / 2;
-      base += base[half - 1] < entry ? half : 0;
+      base += half & (size_t{0} - static_cast<size_t>(base[half - 1] < entry));
       left -= half;
     }
     const auto place = static_cast<size_t>(base - entries_.data());
@@ -129,9 +129,11 @@ class CodeWalk {
            const FastscanKernels& kernels = BestFastscanKernels());
 
   // Fills scratch.scored (unordered) with the rows visited that count and are present, with exact
-  // similarities, adjusted. `filter` null: all rows count. False if cancelled.
-  bool Walk(size_t beam_width, const RowFilter* filter, const ScoreAdjustment& adjustment,
-            const CancelCheck& cancel);
+  // similarities, adjusted. `filter` null: all rows count. Else rows that do not count are walked
+  // through as bridges: until the beam is full, and then at most `bridges_max` more that are better
+  // than the beam's worst. False if cancelled.
+  bool Walk(size_t beam_width, const RowFilter* filter, size_t bridges_max,
+            const ScoreAdjustment& adjustment, const CancelCheck& cancel);
 
   // Similarity of the query and the row in its node; not adjusted. row < row_count.
   float Score(uint32_t row) const;
