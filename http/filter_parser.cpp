@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -53,26 +54,46 @@ Result<std::vector<MatchScalar>> ParseScalars(const JsonValue& value) {
 Result<Match> ParseMatch(const JsonValue& value) {
   ALMAGEST_TRY_VOID(
       value.RefuseUnknownKeys({"value", "any", "except", "text", "text_any", "phrase", "prefix"}));
-  for (const std::string_view key : {"text_any", "phrase", "prefix"}) {
-    ALMAGEST_TRY_VOID(value.RefuseKey(key, "there are no text indexes"));
-  }
+  ALMAGEST_TRY_VOID(value.RefuseKey("prefix", "there are no prefix indexes"));
   ALMAGEST_TRY(const auto members, value.Members());
   if (members.size() != 1) {
     return Fail(
-        FormatError(value.path(), "expected exactly one of `value`, `any`, `except`, `text`"));
+        FormatError(value.path(),
+                    "expected exactly one of `value`, `any`, `except`, `text`, `text_any`, "
+                    "`phrase`"));
   }
   const auto& [key, member] = members.front();
   if (key == "value") {
     ALMAGEST_TRY(MatchScalar scalar, ParseScalar(member));
     return Match(MatchValue{std::move(scalar)});
   }
-  if (key == "text") {
+  // Without a text index both are substring tests, as in Qdrant.
+  if (key == "text" || key == "phrase") {
     ALMAGEST_TRY(const std::string_view text, member.AsString());
     return Match(MatchText{std::string(text)});
   }
   ALMAGEST_TRY(auto scalars, ParseScalars(member));
   if (key == "any") return Match(MatchAny{std::move(scalars)});
   return Match(MatchExcept{std::move(scalars)});
+}
+
+// Any of the words, each a substring test: {"should": [{"text": word}, ...]}.
+Result<Condition> ParseTextAny(const std::string& key, const JsonValue& match) {
+  ALMAGEST_TRY_VOID(match.RefuseUnknownKeys({"text_any"}));
+  ALMAGEST_TRY(const JsonValue member, match.Require("text_any"));
+  ALMAGEST_TRY(std::string_view text, member.AsString());
+  constexpr std::string_view kSpaces = " \t\n\v\f\r";
+  auto filter = std::make_shared<Filter>();
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(kSpaces), text.size()));
+    if (text.empty()) break;
+    const std::string_view word = text.substr(0, text.find_first_of(kSpaces));
+    filter->should.push_back(FieldCondition{key, Match(MatchText{std::string(word)})});
+    text.remove_prefix(word.size());
+  }
+  // An empty `should` would hold for every point; no word matches none.
+  if (filter->should.empty()) return Condition(FieldCondition{key, Match(MatchAny{})});
+  return Condition(FilterCondition{std::move(filter)});
 }
 
 Result<std::optional<int64_t>> FindDatetime(const JsonValue& value, std::string_view key) {
@@ -181,6 +202,7 @@ Result<Condition> ParseFieldCondition(const JsonValue& value) {
                             "`values_count`, `is_empty` or `is_null`"));
   }
   const JsonValue& test = tests.front();
+  if (test_name == "match" && test.Find("text_any")) return ParseTextAny(key, test);
   if (test_name == "match") {
     ALMAGEST_TRY(Match match, ParseMatch(test));
     return Condition(FieldCondition{key, std::move(match)});

@@ -55,6 +55,14 @@ Result<Reply> HandleRecommendBatch(Service& service, const HttpRequest& request)
 Result<Reply> HandleDiscover(Service& service, const HttpRequest& request);
 Result<Reply> HandleDiscoverBatch(Service& service, const HttpRequest& request);
 
+// summary_handlers.cpp
+Result<Reply> HandleQueryGroups(Service& service, const HttpRequest& request);
+Result<Reply> HandleSearchGroups(Service& service, const HttpRequest& request);
+Result<Reply> HandleRecommendGroups(Service& service, const HttpRequest& request);
+Result<Reply> HandleFacet(Service& service, const HttpRequest& request);
+Result<Reply> HandleMatrixPairs(Service& service, const HttpRequest& request);
+Result<Reply> HandleMatrixOffsets(Service& service, const HttpRequest& request);
+
 // feedback_handlers.cpp
 Result<Reply> HandleAddFeedback(Service& service, const HttpRequest& request);
 Result<Reply> HandleListFeedback(Service& service, const HttpRequest& request);

@@ -48,6 +48,12 @@ constexpr Route kRoutes[] = {
     {"POST", "/collections/{collection}/points/recommend/batch", HandleRecommendBatch},
     {"POST", "/collections/{collection}/points/discover", HandleDiscover},
     {"POST", "/collections/{collection}/points/discover/batch", HandleDiscoverBatch},
+    {"POST", "/collections/{collection}/points/query/groups", HandleQueryGroups},
+    {"POST", "/collections/{collection}/points/search/groups", HandleSearchGroups},
+    {"POST", "/collections/{collection}/points/recommend/groups", HandleRecommendGroups},
+    {"POST", "/collections/{collection}/facet", HandleFacet},
+    {"POST", "/collections/{collection}/points/search/matrix/pairs", HandleMatrixPairs},
+    {"POST", "/collections/{collection}/points/search/matrix/offsets", HandleMatrixOffsets},
 
     {"POST", "/collections/{collection}/feedback", HandleAddFeedback},
     {"GET", "/collections/{collection}/feedback", HandleListFeedback},

@@ -203,6 +203,7 @@ describe('points', () => {
       ['4'],
     );
     assert.deepEqual(await matching({ must: [{ key: 'city', match: { except: ['Berlin'] } }] }), sorted([2, 3, 4]));
+    assert.deepEqual(await matching({ must: [{ key: 'city', match: { text_any: 'Lond scow' } }] }), sorted([2, 3, 4]));
     assert.deepEqual(await matching({ must: [{ key: 'n', range: { gt: 1, lte: 3 } }] }), ['2', '3']);
     assert.deepEqual(await matching({ must: [{ is_null: { key: 'n' } }] }), [UUID]);
     assert.deepEqual(await matching({ must: [{ is_empty: { key: 'n' } }] }), sorted([6, UUID]));
@@ -235,6 +236,35 @@ describe('points', () => {
     assert.deepEqual(ids(ordered.points), [4, 3, 2, 1]);
     await client.deletePayloadIndex('points', 'city', { wait: true });
     assert.deepEqual(await matching(filter), plain);
+  });
+
+  test('groups, facets and the distance matrix', async () => {
+    await client.createPayloadIndex('points', { field_name: 'city', field_schema: 'keyword', wait: true });
+    const query = [0.2, 0.1, 0.9, 0.7];
+    const grouped = { group_by: 'city', group_size: 2, limit: 2 };
+    const { groups } = await client.queryGroups('points', { query, ...grouped });
+    assert.deepEqual(groups.map((group) => [group.id, ids(group.hits)]).sort(), [
+      ['London', [4, 2]],
+      ['Moscow', [4, 3]],
+    ]);
+    const older = await client.searchPointGroups('points', { vector: query, ...grouped });
+    assert.deepEqual(older.groups.map((group) => group.id), groups.map((group) => group.id));
+    const byNumber = await client.queryGroups('points', {
+      query, group_by: 'n', limit: 1, with_lookup: 'points',
+    });
+    assert.equal(byNumber.groups[0].lookup.id, 4);
+    const facet = await client.facet('points', { key: 'city' });
+    assert.deepEqual(facet.hits, [
+      { value: 'Berlin', count: 3 },
+      { value: 'London', count: 2 },
+      { value: 'Moscow', count: 2 },
+    ]);
+    const pairs = await client.searchMatrixPairs('points', { sample: 6, limit: 2 });
+    assert.equal(pairs.pairs.length, 12);
+    const offsets = await client.searchMatrixOffsets('points', { sample: 6, limit: 2 });
+    assert.deepEqual(offsets.ids, [1, 2, 3, 4, 6, UUID]);
+    assert.deepEqual(offsets.offsets_row.slice(0, 4), [0, 0, 1, 1]);
+    await client.deletePayloadIndex('points', 'city', { wait: true });
   });
 
   test('payload operations', async () => {

@@ -10,7 +10,7 @@ export async function startServer(executable, extraArguments = []) {
   const folder = mkdtempSync(path.join(tmpdir(), 'almagest-conformance-'));
   const child = spawn(
     executable,
-    ['--data', folder, '--port', '0', '--log-level', 'warning', ...extraArguments],
+    ['--data', folder, '--port', '0', '--log-level', 'warning', '--no-trainer', ...extraArguments],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/payload/filter_evaluator.h"
 #include "http/error_response.h"
 
 namespace almagest {
@@ -39,6 +40,25 @@ TEST(FilterParser, ReadsMatches) {
   EXPECT_TRUE(std::get<MatchExcept>(except).values.empty());
   const auto text = OnlyTest<Match>(R"({"key": "k", "match": {"text": "x"}})");
   EXPECT_EQ(std::get<MatchText>(text).text, "x");
+}
+
+TEST(FilterParser, TextConditionsWithoutAnIndexAreSubstringTests) {
+  const auto phrase = OnlyTest<Match>(R"({"key": "k", "match": {"phrase": "red hat"}})");
+  EXPECT_EQ(std::get<MatchText>(phrase).text, "red hat");
+  const auto matches = [](const std::string& words, const std::string& payload) {
+    const auto filter =
+        Parse(R"({"must": {"key": "k", "match": {"text_any": ")" + words + "\"}}}");
+    EXPECT_TRUE(filter.has_value());
+    return *MatchesFilter(*filter, payload, PointId(uint64_t{1}), {});
+  };
+  EXPECT_TRUE(matches("blue  red", R"({"k":"a red hat"})"));
+  EXPECT_TRUE(matches(" hat", R"({"k":["shoe","hat"]})"));
+  EXPECT_FALSE(matches("blue green", R"({"k":"a red hat"})"));
+  EXPECT_FALSE(matches("red", R"({"other":"red"})"));
+  EXPECT_FALSE(matches("  ", R"({"k":"a red hat"})")) << "no word matches nothing";
+  EXPECT_FALSE(matches("5", R"({"k":5})"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"text_any": "x", "any": []}}})"),
+              HasSubstr("unknown field `any`"));
 }
 
 TEST(FilterParser, ReadsRanges) {
@@ -85,8 +105,8 @@ TEST(FilterParser, NamesUnknownKeysAtEveryLevel) {
 TEST(FilterParser, RefusesWhatItDoesNotHaveByName) {
   EXPECT_THAT(ErrorOf(R"({"must": {"slice": {"total": 2, "index": 0}}})"),
               HasSubstr("`must.slice` is not supported"));
-  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"phrase": "x"}}})"),
-              HasSubstr("`must.match.phrase` is not supported"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"prefix": "x"}}})"),
+              HasSubstr("`must.match.prefix` is not supported"));
   EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "geo_polygon": {"exterior": {"points": []}}}})"),
               HasSubstr("`must.geo_polygon` is not supported"));
 }
