@@ -10,6 +10,7 @@
 
 #include "engine/search/query_executor.h"
 #include "storage/memory_store.h"
+#include "tests/engine/collection/collection_fixture.h"
 #include "tests/engine/search/naive_points.h"
 
 namespace almagest {
@@ -285,6 +286,39 @@ TEST_P(ExampleQuery, MmrPicksLikeTheTwin) {
   std::vector<uint64_t> ids;
   for (const Hit& hit : *hits) ids.push_back(std::get<uint64_t>(hit.id));
   EXPECT_EQ(ids, picked);
+}
+
+// Every similarity is that of a nearest query, whichever version wrote a point's row.
+TEST_P(ExampleQuery, ExamplesAreComparedInServedSpace) {
+  SCOPED_TRACE(GetParam());
+  if (distance_ != Distance::kCosine && distance_ != Distance::kDot) return;
+  std::mt19937 random(static_cast<uint32_t>(random_()));
+  const auto version =
+      collection_->AddVersion("v", {}, RandomAdapter(random, kDimension, /*maps_documents=*/true));
+  ASSERT_TRUE(version) << version.error().message;
+  ASSERT_TRUE(collection_->ActivateVersion("v", *version));
+  const DenseVector example = testing::RandomVector(random_, kDimension);
+  QueryRequest request;
+  request.root.using_vector = "v";
+  request.root.limit = 1000;
+  request.root.params.exact = true;
+  for (int round = 0; round < 2; ++round) {  // Mixed segments, then re-embedded ones.
+    request.root.query = NearestQuery{example};
+    const auto nearest = ExecuteQuery(*collection_, request);
+    ASSERT_TRUE(nearest) << nearest.error().message;
+    Scores expected;
+    bool differs = false;
+    for (const Hit& hit : *nearest) {
+      const uint64_t id = std::get<uint64_t>(hit.id);
+      expected[id] = Scaled(hit.score);
+      differs |= std::abs(hit.score - Similarity(example, vectors_.at(id))) > 1e-3;
+    }
+    EXPECT_TRUE(differs) << "the adapter changes scores";
+    request.root.query = RecommendQuery{{example}, {}, Strategy::kBestScore};
+    Compare(request, expected, true);
+    while (*collection_->OptimizeOnce([](double) { return true; })) {
+    }
+  }
 }
 
 TEST_P(ExampleQuery, LookupFromAnotherCollection) {
