@@ -70,8 +70,8 @@ Result<CodeGraph> CodeGraph::FromParts(const CodeGraphMeta& meta,
                 std::to_string(meta.row_count) + " nodes");
   }
   if (meta.seed_count > meta.row_count ||
-      seeds.size() != (size_t{meta.seed_count} + kCodeGraphDegree - 1) / kCodeGraphDegree *
-                          graph.layout_.row) {
+      seeds.size() !=
+          (size_t{meta.seed_count} + kCodeGraphDegree - 1) / kCodeGraphDegree * graph.layout_.row) {
     return fail(std::to_string(seeds.size()) + " bytes do not hold " +
                 std::to_string(meta.seed_count) + " seeds");
   }

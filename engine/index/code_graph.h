@@ -57,7 +57,7 @@ struct CodeGraphMeta {
   uint32_t code_bits = 0;
   uint32_t metric = 0;  // Metric: kDot or kEuclid.
   CodeRowFormat row_format = CodeRowFormat::kHalf;
-  uint32_t seed_count = 0;   // 0 iff no row is present.
+  uint32_t seed_count = 0;    // 0 iff no row is present.
   float factor_scale = 1.0f;  // A power of two.
   float row_scale = 1.0f;     // A power of two; 1 but for half rows.
   float row_offset = 0.0f;    // Taken off the rows before; 0 but for byte rows.

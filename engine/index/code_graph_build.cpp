@@ -19,8 +19,8 @@ constexpr float kLengthTolerance = 0.01f;
 Result<> CheckOptions(const DenseRowsView& rows, Metric metric,
                       const CodeGraphBuildOptions& options) {
   const auto outside = [](const char* name, uint64_t value, const char* range) -> Result<> {
-    return Fail(ErrorCode::kInvalidArgument, std::string(name) + " is " + std::to_string(value) +
-                                                 " but has to be " + range);
+    return Fail(ErrorCode::kInvalidArgument,
+                std::string(name) + " is " + std::to_string(value) + " but has to be " + range);
   };
   if (metric != Metric::kDot && metric != Metric::kEuclid) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -90,14 +90,14 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
     if (bytes_are_exact) row_format = CodeRowFormat::kByte;
   }
   CodeGraphArrays arrays;
-  const auto rotation = std::make_shared<const CodeRotation>(
-      CodeRotation::Train(rows, code_bits, options.seed));
+  const auto rotation =
+      std::make_shared<const CodeRotation>(CodeRotation::Train(rows, code_bits, options.seed));
 
   const std::vector<float> equal =
       metric == Metric::kDot ? EqualiseLengths(rows) : std::vector<float>{};
   if (equal.empty()) {
-    CodeNodeWriter writer(rows, Metric::kEuclid, row_format, rotation,
-                          options.thread_count, arrays);
+    CodeNodeWriter writer(rows, Metric::kEuclid, row_format, rotation, options.thread_count,
+                          arrays);
     CodeLinkBuilder links(rows, options, writer, arrays);
     if (!links.Run()) return cancelled();
     if (metric == Metric::kDot) {
@@ -117,8 +117,8 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
   equal_rows.stride = equal_rows.dimension;
   CodeGraphArrays draft;
   CodeNodeWriter draft_writer(equal_rows, Metric::kEuclid, CodeRowFormat::kHalf,
-                              std::make_shared<const CodeRotation>(CodeRotation::Train(
-                                  equal_rows, code_bits, options.seed)),
+                              std::make_shared<const CodeRotation>(
+                                  CodeRotation::Train(equal_rows, code_bits, options.seed)),
                               options.thread_count, draft);
   CodeLinkBuilder links(equal_rows, options, draft_writer, draft);
   if (!links.Run()) return cancelled();

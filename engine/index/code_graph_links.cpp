@@ -8,7 +8,7 @@ namespace almagest {
 namespace {
 
 constexpr size_t kPasses = 2;
-constexpr size_t kFirstRows = 256;   // Linked among themselves by all their distances.
+constexpr size_t kFirstRows = 256;  // Linked among themselves by all their distances.
 constexpr size_t kSeeds = 64;
 constexpr size_t kBatchRowsMin = 1000;
 // A batch is at most this share of the rows, so that few rows miss their neighbours within it.
@@ -120,9 +120,8 @@ void CodeLinkBuilder::LinkBatch(std::span<const uint32_t> batch, uint32_t beam_w
   for (size_t i = 0; i < linked_count; ++i) changed.push_back(back[firsts[i]].first);
   std::sort(changed.begin(), changed.end());
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
-  ForEachInParallel(changed.size(), options_.thread_count, [&](size_t i, size_t) {
-    writer_.WriteLinks(changed[i], Links(changed[i]));
-  });
+  ForEachInParallel(changed.size(), options_.thread_count,
+                    [&](size_t i, size_t) { writer_.WriteLinks(changed[i], Links(changed[i])); });
 }
 
 // Candidates nearest first; one is left out if a row chosen before is nearer to it than the row

@@ -125,7 +125,8 @@ void CodeNodeWriter::ChooseScales() {
     }
   }
   const bool euclidean = arrays_.meta.metric == static_cast<uint32_t>(Metric::kEuclid);
-  arrays_.meta.factor_scale = PowerOfTwoWithin(4000.0, euclidean ? spread : std::max(spread, longest));
+  arrays_.meta.factor_scale =
+      PowerOfTwoWithin(4000.0, euclidean ? spread : std::max(spread, longest));
   if (arrays_.meta.row_format == CodeRowFormat::kHalf) {
     arrays_.meta.row_scale = PowerOfTwoWithin(32768.0, largest);
   } else if (arrays_.meta.row_format == CodeRowFormat::kByte) {

@@ -40,8 +40,8 @@ bool ScanNodes(const CodeGraph& graph, const DenseQuery& query, const CodeWalk& 
         }
       }
       const float score = walk.Score(rows[i]);
-      best.Push(rows[i], query.adjustment.active() ? query.adjustment.Apply(rows[i], score)
-                                                   : score);
+      best.Push(rows[i],
+                query.adjustment.active() ? query.adjustment.Apply(rows[i], score) : score);
     }
     stats.rows_visited += rows.size();
     checked += rows.size() + 1;
@@ -59,15 +59,15 @@ bool ScanNodes(const CodeGraph& graph, const DenseQuery& query, const CodeWalk& 
 bool PreferCodeScan(uint64_t match_count, uint64_t row_count, uint32_t dimension,
                     uint32_t beam_width) {
   if (match_count == 0) return true;
-  // A walk reads up to 5 nodes per candidate where few rows count. The scan is exact: it may cost
-  // up to 3 times as much.
+  // A walk reads up to 5 nodes per candidate where few rows count. The scan is exact: instead of a
+  // filtered walk it may cost up to 3 times as much.
   const uint64_t spread = std::clamp<uint64_t>(row_count / match_count, 1, 5);
-  return match_count * ScanCost(dimension) <= 3 * beam_width * VisitCost(dimension) * spread;
+  const uint64_t worth = match_count < row_count ? 3 : 1;
+  return match_count * ScanCost(dimension) <= worth * beam_width * VisitCost(dimension) * spread;
 }
 
 Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const DenseQuery& query,
-                                               uint32_t beam_width,
-                                               const DenseRowsView* exact_rows,
+                                               uint32_t beam_width, const DenseRowsView* exact_rows,
                                                CodeSearchStats* stats) {
   ALMAGEST_CHECK(graph.row_count() == 0 || query.metric == graph.metric());
   ALMAGEST_CHECK(!query.adjustment.active() || query.metric == Metric::kDot);
@@ -92,8 +92,7 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
   std::vector<ScoredRow> found;
   // Bridges may cost as much as the scan that the walk replaces.
   const size_t bridges =
-      filtered ? matches * ScanCost(graph.meta().dimension) / VisitCost(graph.meta().dimension)
-               : 0;
+      filtered ? matches * ScanCost(graph.meta().dimension) / VisitCost(graph.meta().dimension) : 0;
   bool scan = PreferCodeScan(matches, graph.row_count(), graph.meta().dimension,
                              static_cast<uint32_t>(beam));
   // Repeated candidates, or matches far apart, may leave a narrow beam with fewer than k rows.

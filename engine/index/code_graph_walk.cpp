@@ -66,8 +66,8 @@ float CodeWalk::Score(uint32_t row) const {
   float score = 0.0f;
   switch (graph_.meta().row_format) {
     case CodeRowFormat::kFloat:
-      return KernelsFor(graph_.metric()).pair(query_, reinterpret_cast<const float*>(stored),
-                                              dimension);
+      return KernelsFor(graph_.metric())
+          .pair(query_, reinterpret_cast<const float*>(stored), dimension);
     case CodeRowFormat::kHalf: {
       const auto kernel = euclidean ? kernels_.euclid_half : kernels_.dot_half;
       score = kernel(row_query_, reinterpret_cast<const uint16_t*>(stored), dimension);
@@ -105,8 +105,7 @@ void CodeWalk::Meet(const std::byte* block, float similarity, const RowFilter* f
   // Where rows are adjusted one by one the threshold is asked after that.
   CandidateBeam& beam = scratch_.beam;
   const bool wanted_all = adjusted || (bridges_open && filter != nullptr && !beam.full());
-  estimate_.threshold =
-      wanted_all ? std::numeric_limits<float>::infinity() : beam.threshold();
+  estimate_.threshold = wanted_all ? std::numeric_limits<float>::infinity() : beam.threshold();
   uint32_t wanted = kernels_.estimate(estimate_, keys);
   const uint32_t* neighbours = graph_.Neighbours(block);
   for (; wanted != 0; wanted &= wanted - 1) {
@@ -144,8 +143,7 @@ bool CodeWalk::Walk(size_t beam_width, const RowFilter* filter, size_t bridges_m
     if (visits % kVisitsBetweenCancelChecks == 0 && cancel.Expired()) return false;
     const bool more = beam.Advance();
     const bool bridges_open = filter != nullptr && (!beam.full() || bridges_left > 0);
-    const bool bridge = bridges_open && bridges.Advance() &&
-                        bridges.NextKey() < beam.threshold() &&
+    const bool bridge = bridges_open && bridges.Advance() && bridges.NextKey() < beam.threshold() &&
                         (!more || bridges.NextKey() < beam.NextKey());
     if (!more && !bridge) return true;
     if (bridge && beam.full()) --bridges_left;

@@ -111,8 +111,8 @@ class VisitedBits {
 struct CodeWalkScratch {
   VisitedBits visited;
   CandidateBeam beam;
-  CandidateBeam bridges;           // Rows that do not count (filtered walks).
-  std::vector<ScoredRow> scored;   // Rows visited that count, with their similarities.
+  CandidateBeam bridges;          // Rows that do not count (filtered walks).
+  std::vector<ScoredRow> scored;  // Rows visited that count, with their similarities.
   std::vector<float> scaled_query;
   std::vector<float> rotated;
   std::vector<uint8_t> tables;
@@ -125,8 +125,7 @@ class CodeWalk {
  public:
   // `rotated`: code_bits floats if the caller knows them, else null.
   CodeWalk(const CodeGraph& graph, const float* query, const float* rotated,
-           CodeWalkScratch& scratch,
-           const FastscanKernels& kernels = BestFastscanKernels());
+           CodeWalkScratch& scratch, const FastscanKernels& kernels = BestFastscanKernels());
 
   // Fills scratch.scored (unordered) with the rows visited that count and are present, with exact
   // similarities, adjusted. `filter` null: all rows count. Else rows that do not count are walked

@@ -26,8 +26,8 @@ ALMAGEST_AVX2 inline void Widen(__m256i bytes, WideSums& sums) {
 
 // 16 sums in the order of their codes: the two lanes belong to different groups and are added.
 ALMAGEST_AVX2 inline __m256i InOrder(const WideSums& sums) {
-  const __m128i even = _mm_add_epi16(_mm256_castsi256_si128(sums.even),
-                                     _mm256_extracti128_si256(sums.even, 1));
+  const __m128i even =
+      _mm_add_epi16(_mm256_castsi256_si128(sums.even), _mm256_extracti128_si256(sums.even, 1));
   const __m128i odd =
       _mm_add_epi16(_mm256_castsi256_si128(sums.odd), _mm256_extracti128_si256(sums.odd, 1));
   return _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
@@ -41,8 +41,9 @@ ALMAGEST_AVX2 inline uint32_t Finish(const CodeEstimate& input, __m128i sums, si
   const auto load = [first](const uint16_t* halves) ALMAGEST_AVX2 {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves + first)));
   };
-  const __m256 estimate = _mm256_add_ps(
-      _mm256_fmadd_ps(signed_sum, load(input.slope), load(input.added)), _mm256_set1_ps(input.base));
+  const __m256 estimate =
+      _mm256_add_ps(_mm256_fmadd_ps(signed_sum, load(input.slope), load(input.added)),
+                    _mm256_set1_ps(input.base));
   _mm256_storeu_ps(estimates + first, estimate);
   const __m256 below = _mm256_cmp_ps(estimate, _mm256_set1_ps(input.threshold), _CMP_LT_OQ);
   return static_cast<uint32_t>(_mm256_movemask_ps(below)) << first;
@@ -59,12 +60,10 @@ ALMAGEST_AVX2 uint32_t EstimateAvx2(const CodeEstimate& input, float* estimates)
     __m256i second_bytes = zero;
     const size_t end = std::min(bytes, i + 4 * 32);
     for (; i < end; i += 32) {
-      const __m256i codes =
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.codes + i));
-      const __m256i tables =
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.tables + i));
-      first_bytes = _mm256_add_epi8(
-          first_bytes, _mm256_shuffle_epi8(tables, _mm256_and_si256(codes, low_half)));
+      const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.codes + i));
+      const __m256i tables = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.tables + i));
+      first_bytes = _mm256_add_epi8(first_bytes,
+                                    _mm256_shuffle_epi8(tables, _mm256_and_si256(codes, low_half)));
       second_bytes = _mm256_add_epi8(
           second_bytes,
           _mm256_shuffle_epi8(tables, _mm256_and_si256(_mm256_srli_epi16(codes, 4), low_half)));
@@ -93,8 +92,8 @@ ALMAGEST_AVX2 void FillTablesAvx2(const float* coordinates, size_t groups, float
   const __m128i top = _mm_set1_epi8(static_cast<char>(kCodeTableMax));
   for (size_t g = 0; g < groups; ++g) {
     const float* c = coordinates + g * 4;
-    const float smallest = std::min(c[0], 0.0f) + std::min(c[1], 0.0f) + std::min(c[2], 0.0f) +
-                           std::min(c[3], 0.0f);
+    const float smallest =
+        std::min(c[0], 0.0f) + std::min(c[1], 0.0f) + std::min(c[2], 0.0f) + std::min(c[3], 0.0f);
     __m256 low = _mm256_set1_ps(-smallest);
     for (int b = 0; b < 3; ++b) {
       low = _mm256_add_ps(low, _mm256_and_ps(masks[b], _mm256_set1_ps(c[b])));
@@ -152,7 +151,8 @@ ALMAGEST_AVX2 void RotateAvx2(const int8_t* matrix, const uint8_t* vector, size_
       const auto* weights = reinterpret_cast<const __m256i*>(block + k * 64);
       // Pairs of products fit 16 bits: 2 * 127 * 127 < 2^15.
       first = _mm256_add_epi32(
-          first, _mm256_madd_epi16(_mm256_maddubs_epi16(inputs, _mm256_loadu_si256(weights)), ones));
+          first,
+          _mm256_madd_epi16(_mm256_maddubs_epi16(inputs, _mm256_loadu_si256(weights)), ones));
       second = _mm256_add_epi32(
           second,
           _mm256_madd_epi16(_mm256_maddubs_epi16(inputs, _mm256_loadu_si256(weights + 1)), ones));

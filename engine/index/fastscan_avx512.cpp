@@ -30,8 +30,7 @@ ALMAGEST_AVX512 inline void Widen(__m512i bytes, WideSums& sums) {
 
 // The four 128-bit lanes belong to different groups and are added.
 ALMAGEST_AVX512 inline __m128i AddLanes(__m512i v) {
-  const __m256i half =
-      _mm256_add_epi16(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+  const __m256i half = _mm256_add_epi16(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
   return _mm_add_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
@@ -47,10 +46,10 @@ ALMAGEST_AVX512 inline uint32_t Finish(const CodeEstimate& input, __m512 sums, s
                                        float* estimates) {
   const __m512 signed_sum =
       _mm512_fmadd_ps(sums, _mm512_set1_ps(input.step), _mm512_set1_ps(input.bias));
-  const __m512 slope = _mm512_cvtph_ps(
-      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.slope + first)));
-  const __m512 added = _mm512_cvtph_ps(
-      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.added + first)));
+  const __m512 slope =
+      _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.slope + first)));
+  const __m512 added =
+      _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(input.added + first)));
   const __m512 estimate =
       _mm512_add_ps(_mm512_fmadd_ps(signed_sum, slope, added), _mm512_set1_ps(input.base));
   _mm512_storeu_ps(estimates + first, estimate);
@@ -58,13 +57,11 @@ ALMAGEST_AVX512 inline uint32_t Finish(const CodeEstimate& input, __m512 sums, s
          << first;
 }
 
-ALMAGEST_AVX512 inline void LookUp(__m512i codes, __m512i tables, __m512i& first,
-                                   __m512i& second) {
+ALMAGEST_AVX512 inline void LookUp(__m512i codes, __m512i tables, __m512i& first, __m512i& second) {
   const __m512i low_half = _mm512_set1_epi8(15);
   first = _mm512_add_epi8(first, _mm512_shuffle_epi8(tables, _mm512_and_si512(codes, low_half)));
   second = _mm512_add_epi8(
-      second,
-      _mm512_shuffle_epi8(tables, _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_half)));
+      second, _mm512_shuffle_epi8(tables, _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_half)));
 }
 
 ALMAGEST_AVX512 uint32_t EstimateAvx512(const CodeEstimate& input, float* estimates) {
@@ -78,8 +75,8 @@ ALMAGEST_AVX512 uint32_t EstimateAvx512(const CodeEstimate& input, float* estima
     __m512i second_bytes = zero;
     const size_t end = std::min(whole, i + 4 * 64);
     for (; i < end; i += 64) {
-      LookUp(_mm512_loadu_si512(input.codes + i), _mm512_loadu_si512(input.tables + i),
-             first_bytes, second_bytes);
+      LookUp(_mm512_loadu_si512(input.codes + i), _mm512_loadu_si512(input.tables + i), first_bytes,
+             second_bytes);
     }
     Widen(first_bytes, first);
     Widen(second_bytes, second);
@@ -98,8 +95,8 @@ ALMAGEST_AVX512 uint32_t EstimateAvx512(const CodeEstimate& input, float* estima
          Finish(input, InOrder(second), 16, estimates);
 }
 
-ALMAGEST_AVX512 void FillTablesAvx512(const float* coordinates, size_t groups,
-                                      float steps_per_unit, uint8_t* tables) {
+ALMAGEST_AVX512 void FillTablesAvx512(const float* coordinates, size_t groups, float steps_per_unit,
+                                      uint8_t* tables) {
   // Lanes whose number has bit b set.
   constexpr __mmask16 kLanes[4] = {0xAAAA, 0xCCCC, 0xF0F0, 0xFF00};
   const __m512 steps = _mm512_set1_ps(steps_per_unit);
@@ -132,9 +129,9 @@ ALMAGEST_AVX512 CodeSums EncodeAvx512(const float* rotated, const float* centre,
     const __mmask16 positive = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ);
     magnitudes = _mm512_add_ps(magnitudes, _mm512_abs_ps(v));
     squares = _mm512_fmadd_ps(v, v, squares);
-    centre_signed = _mm512_add_ps(
-        centre_signed, _mm512_mask_sub_ps(_mm512_sub_ps(_mm512_setzero_ps(), c), positive, c,
-                                          _mm512_setzero_ps()));
+    centre_signed =
+        _mm512_add_ps(centre_signed, _mm512_mask_sub_ps(_mm512_sub_ps(_mm512_setzero_ps(), c),
+                                                        positive, c, _mm512_setzero_ps()));
     const unsigned bits = positive;
     for (size_t i = 0; i < here; ++i) nibbles[g + i] = static_cast<uint8_t>((bits >> 4 * i) & 15);
   }
@@ -153,8 +150,8 @@ ALMAGEST_AVX512 inline void RotateBlocks(const int8_t* matrix, const uint8_t* ve
     std::memcpy(&quad, vector + 4 * k, 4);
     const __m512i inputs = _mm512_set1_epi32(quad);
     for (size_t b = 0; b < kCount; ++b) {
-      totals[b] = _mm512_dpbusd_epi32(totals[b], inputs,
-                                      _mm512_loadu_si512(matrix + (b * quads + k) * 64));
+      totals[b] =
+          _mm512_dpbusd_epi32(totals[b], inputs, _mm512_loadu_si512(matrix + (b * quads + k) * 64));
     }
   }
   for (size_t b = 0; b < kCount; ++b) _mm512_storeu_si512(sums + 16 * b, totals[b]);
@@ -185,8 +182,7 @@ ALMAGEST_AVX512 LevelRange QuantiseAvx512(const float* values, size_t count, uin
     smallest = _mm512_min_ps(smallest, v);
   }
   const float low = _mm512_reduce_min_ps(smallest);
-  const LevelRange range{low,
-                         std::max((_mm512_reduce_max_ps(largest) - low) / 127.0f, 1e-30f)};
+  const LevelRange range{low, std::max((_mm512_reduce_max_ps(largest) - low) / 127.0f, 1e-30f)};
   const __m512 inverse = _mm512_set1_ps(1.0f / range.step);
   for (size_t i = 0; i < count; i += 16) {
     const __mmask16 lanes = LanesBelow(count - i);

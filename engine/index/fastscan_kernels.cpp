@@ -18,8 +18,8 @@ uint32_t EstimateScalar(const CodeEstimate& input, float* estimates) {
       sum += input.tables[g * 16 + ((input.codes[g * 16 + j % 16] >> shift) & 15)];
     }
     const float signed_sum = std::fma(static_cast<float>(sum), input.step, input.bias);
-    estimates[j] = std::fma(signed_sum, HalfToFloat(input.slope[j]), HalfToFloat(input.added[j])) +
-                   input.base;
+    estimates[j] =
+        std::fma(signed_sum, HalfToFloat(input.slope[j]), HalfToFloat(input.added[j])) + input.base;
     if (estimates[j] < input.threshold) below |= uint32_t{1} << j;
   }
   return below;
@@ -42,8 +42,7 @@ void FillTablesScalar(const float* coordinates, size_t groups, float steps_per_u
   }
 }
 
-CodeSums EncodeScalar(const float* rotated, const float* centre, size_t groups,
-                      uint8_t* nibbles) {
+CodeSums EncodeScalar(const float* rotated, const float* centre, size_t groups, uint8_t* nibbles) {
   CodeSums sums;
   for (size_t g = 0; g < groups; ++g) {
     unsigned bits = 0;
@@ -178,9 +177,9 @@ uint16_t FloatToHalf(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7FFFFFFFu;
-  if (magnitude > 0x7F800000u) return sign | 0x7E00u;  // NaN.
+  if (magnitude > 0x7F800000u) return sign | 0x7E00u;   // NaN.
   if (magnitude >= 0x477FF000u) return sign | 0x7C00u;  // Rounds to 65536 or more.
-  if (magnitude < 0x38800000u) {  // Below 2^-14: a multiple of 2^-24.
+  if (magnitude < 0x38800000u) {                        // Below 2^-14: a multiple of 2^-24.
     const float steps = std::nearbyint(std::bit_cast<float>(magnitude) * 0x1p24f);
     return sign | static_cast<uint16_t>(steps);
   }

@@ -29,17 +29,17 @@ struct CodeEstimate {
   const uint16_t* slope = nullptr;  // 32 halves: the factor of the sum.
   const uint8_t* tables = nullptr;  // groups * 16 bytes.
   size_t groups = 0;
-  float step = 0.0f;       // Table units to the signed sum of the query's coordinates.
+  float step = 0.0f;  // Table units to the signed sum of the query's coordinates.
   float bias = 0.0f;
-  float base = 0.0f;       // Added to each estimate.
+  float base = 0.0f;  // Added to each estimate.
   float threshold = 0.0f;
 };
 
 // Of v = rotated - centre with signs s (0 counts as negative).
 struct CodeSums {
-  float magnitudes = 0.0f;      // |v|_1
-  float squares = 0.0f;         // |v|^2
-  float centre_signed = 0.0f;   // <s, centre>
+  float magnitudes = 0.0f;     // |v|_1
+  float squares = 0.0f;        // |v|^2
+  float centre_signed = 0.0f;  // <s, centre>
 };
 
 struct LevelRange {

@@ -115,8 +115,8 @@ CodeRotation CodeRotation::Train(const DenseRowsView& rows, uint32_t code_bits, 
     const float scale = std::max(weights.cwiseAbs().maxCoeff(), 1e-30f) / 127.0f;
     rotation.scale_[b] = scale;
     for (size_t i = 0; i < rows.dimension; ++i) {
-      rotation.matrix()[rotation.MatrixIndex(b, i)] = static_cast<int8_t>(
-          std::lround(weights(static_cast<Eigen::Index>(i)) / scale));
+      rotation.matrix()[rotation.MatrixIndex(b, i)] =
+          static_cast<int8_t>(std::lround(weights(static_cast<Eigen::Index>(i)) / scale));
     }
   }
   rotation.ComputeSums();

@@ -67,13 +67,13 @@ class CodeRotation {
 
   uint32_t dimension_;
   uint32_t code_bits_;
-  size_t quads_;                  // Inputs in fours.
-  size_t blocks_;                 // Outputs in sixteens.
-  std::vector<float> mean_;       // Of the rows.
-  std::vector<float> scale_;      // Per output: of one unit of the matrix.
-  std::vector<float> row_sum_;    // Per output: the scaled sum of its weights,
-  std::vector<float> mean_dot_;   // and of its weights times the mean.
-  CodeMemory matrix_;             // As FastscanKernels::rotate reads it.
+  size_t quads_;                 // Inputs in fours.
+  size_t blocks_;                // Outputs in sixteens.
+  std::vector<float> mean_;      // Of the rows.
+  std::vector<float> scale_;     // Per output: of one unit of the matrix.
+  std::vector<float> row_sum_;   // Per output: the scaled sum of its weights,
+  std::vector<float> mean_dot_;  // and of its weights times the mean.
+  CodeMemory matrix_;            // As FastscanKernels::rotate reads it.
 };
 
 }  // namespace almagest

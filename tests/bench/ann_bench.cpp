@@ -203,8 +203,7 @@ int RunAnnBench(const std::vector<std::string>& arguments) {
   if (options.data.empty() || options.queries == 0 || options.rounds == 0) {
     return Usage("nothing to measure");
   }
-  const auto cache =
-      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "bench-truth";
+  const auto cache = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "bench-truth";
   nlohmann::json rows = nlohmann::json::array();
   for (const std::string& specification : options.data) {
     const auto data = LoadAnnData(specification, options.queries, cache);

@@ -25,8 +25,8 @@ class Hnswlib : public AnnSystem {
   }
   // Its file: what is in memory less its locks and label table, which would be 80 bytes more.
   double BytesPerVector() const override {
-    const auto file = std::filesystem::temp_directory_path() /
-                      ("almagest-bench-" + std::to_string(getpid()));
+    const auto file =
+        std::filesystem::temp_directory_path() / ("almagest-bench-" + std::to_string(getpid()));
     index_->saveIndex(file.string());
     const double bytes = static_cast<double>(std::filesystem::file_size(file));
     std::filesystem::remove(file);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/index/code_graph_build.h"
+#include "engine/index/code_graph_walk.h"
 #include "index_fixtures.h"
 
 namespace almagest {
@@ -61,7 +62,7 @@ TEST(SearchCodeGraph, RecallIsHighForEveryMetricAndNormalisation) {
         ASSERT_TRUE(found.has_value());
         ASSERT_EQ(found->size(), 10u);
         ExpectWellFormed(*found, query, data);
-        EXPECT_FALSE(stats.scanned);
+        ASSERT_FALSE(stats.scanned);
         visited += stats.rows_visited;
         recall += Recall(*found, NaiveDense(data, query)) / 50;
       }
@@ -129,6 +130,36 @@ TEST(SearchCodeGraph, FilteredRecallAndNumber) {
       }
       EXPECT_GE(recall, 0.95);
     }
+  }
+}
+
+// The walk itself, where a search would rather scan.
+TEST(SearchCodeGraph, FilteredWalksFindTheMatches) {
+  Random random(29);
+  const Dataset data = RandomRows(random, 6000, 12, true);
+  const CodeGraphArrays arrays = Build(data, Metric::kDot);
+  const CodeGraph graph = arrays.View();
+  CodeWalkScratch scratch;
+  for (const double share : {0.05, 0.25, 0.5, 0.9}) {
+    SCOPED_TRACE(testing::Message() << "share " << share);
+    const auto allowed = RandomBitmap(random, data.count, share);
+    double recall = 0.0;
+    size_t visited = 0;
+    for (int q = 0; q < 30; ++q) {
+      const auto values = RandomVector(random, 12, true);
+      DenseQuery query;
+      query.query = values.data();
+      query.filter.allowed_words = allowed.data();
+      CodeWalk walk(graph, values.data(), nullptr, scratch);
+      ASSERT_TRUE(walk.Walk(160, &query.filter, 500, {}, {}));
+      visited += walk.rows_visited();
+      std::sort(scratch.scored.begin(), scratch.scored.end(), ComesBefore);
+      scratch.scored.resize(std::min<size_t>(scratch.scored.size(), 10));
+      ExpectWellFormed(scratch.scored, query, data);
+      recall += Recall(scratch.scored, NaiveDense(data, query)) / 30;
+    }
+    EXPECT_GE(recall, 0.95);
+    EXPECT_LT(visited / 30, 3000u);
   }
 }
 

@@ -125,9 +125,8 @@ TEST(CodeGraph, EstimatesAreUnbiasedWithinTheirBound) {
         if (((there >> j) & 1) == 0) continue;
         const uint32_t row = graph.Neighbours(node)[j];
         const float truth = similarity(query.data(), data.Row(row), kDimension);
-        const double size =
-            std::sqrt(double{euclid(query.data(), data.Row(centre), kDimension)} *
-                      double{euclid(data.Row(row), data.Row(centre), kDimension)});
+        const double size = std::sqrt(double{euclid(query.data(), data.Row(centre), kDimension)} *
+                                      double{euclid(data.Row(row), data.Row(centre), kDimension)});
         const double factor = metric == Metric::kEuclid ? 2.0 : 1.0;
         const double error = (-keys[j] / scale - truth) / (factor * size);
         sum += error;

@@ -121,8 +121,7 @@ TEST_F(FastscanKernelsTest, EncodingAgrees) {
     const auto centre = Floats(groups * 4);
     rotated[1] = centre[1];  // A difference of 0 has no bit.
     std::vector<uint8_t> expected(groups);
-    const CodeSums sums =
-        scalar_.encode(rotated.data(), centre.data(), groups, expected.data());
+    const CodeSums sums = scalar_.encode(rotated.data(), centre.data(), groups, expected.data());
     EXPECT_EQ(expected[0] & 2, 0);
     for (const FastscanKernels& kernels : all_) {
       SCOPED_TRACE(kernels.target);

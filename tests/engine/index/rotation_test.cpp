@@ -21,8 +21,8 @@ float Length(const std::vector<float>& values, size_t count) {
 
 TEST(CodeRotation, QueriesAndRowsGoThroughTheSameMap) {
   Random random(1);
-  for (const auto& [dimension, bits] :
-       std::vector<std::pair<uint32_t, uint32_t>>{{1, 8}, {3, 8}, {100, 104}, {100, 48}, {65, 200}}) {
+  for (const auto& [dimension, bits] : std::vector<std::pair<uint32_t, uint32_t>>{
+           {1, 8}, {3, 8}, {100, 104}, {100, 48}, {65, 200}}) {
     SCOPED_TRACE(testing::Message() << dimension << " to " << bits);
     const Dataset data = RandomRows(random, 200, dimension, false);
     const CodeRotation rotation = CodeRotation::Train(data.View(), bits, 7);
