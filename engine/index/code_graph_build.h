@@ -30,8 +30,8 @@ struct CodeGraphBuildOptions {
   std::function<bool(size_t rows_done)> progress;
 };
 
-// One bit per dimension up to 192 dimensions, but at least 64: fewer estimate too badly. Half a bit
-// beyond, at least 192 and at most 1,024 bits.
+// One bit per dimension up to 192 dimensions, but at least 64: fewer estimate too badly. A third
+// of that beyond, at least 192 and at most 1,024 bits.
 uint32_t DefaultCodeBits(uint32_t dimension);
 
 // Links every present row so that all can be reached. Rows stay unchanged and finite meanwhile.
