@@ -121,7 +121,7 @@ namespace {
 
 constexpr uint8_t kFormatVersion = 1;
 constexpr size_t kHeaderBytes = 2 + sizeof(uint64_t);
-constexpr size_t kVectorHeaderBytes = 8;
+constexpr size_t kRawHeaderBytes = 8;
 
 // Part of the format: never renumber.
 enum RecordType : uint8_t {
@@ -136,10 +136,12 @@ enum RecordType : uint8_t {
   kJobType,
   kDenseType,
   kSparseType,
+  kPayloadType,
 };
 constexpr const char* kTypeNames[] = {"",         "point", "manifest",     "catalog",
                                       "sequence", "alias", "counter",      "feedback",
-                                      "version",  "job",   "dense vector", "sparse vector"};
+                                      "version",  "job",   "dense vector", "sparse vector",
+                                      "payload"};
 
 template <class Record>
 struct Form {
@@ -187,24 +189,24 @@ std::string Encode(const Record& record) {
   return bytes;
 }
 
-std::string VectorHeader(RecordType type, size_t body_bytes) {
-  std::string bytes(kVectorHeaderBytes, '\0');
-  bytes.reserve(kVectorHeaderBytes + body_bytes);
+std::string RawHeader(RecordType type, size_t body_bytes) {
+  std::string bytes(kRawHeaderBytes, '\0');
+  bytes.reserve(kRawHeaderBytes + body_bytes);
   bytes[0] = static_cast<char>(kFormatVersion);
   bytes[1] = static_cast<char>(type);
   return bytes;
 }
 
-void SealVector(std::string* bytes) {
+void SealRaw(std::string* bytes) {
   const auto checksum = static_cast<uint32_t>(
-      Checksum(bytes->data() + kVectorHeaderBytes, bytes->size() - kVectorHeaderBytes));
+      Checksum(bytes->data() + kRawHeaderBytes, bytes->size() - kRawHeaderBytes));
   std::memcpy(bytes->data() + 4, &checksum, sizeof checksum);
 }
 
 // The bytes behind the header, verified.
-Result<std::string_view> VectorBody(std::string_view bytes, RecordType type) {
-  ALMAGEST_TRY_VOID(CheckHeader(bytes, kVectorHeaderBytes, type));
-  const std::string_view body = bytes.substr(kVectorHeaderBytes);
+Result<std::string_view> RawBody(std::string_view bytes, RecordType type) {
+  ALMAGEST_TRY_VOID(CheckHeader(bytes, kRawHeaderBytes, type));
+  const std::string_view body = bytes.substr(kRawHeaderBytes);
   uint32_t checksum = 0;
   std::memcpy(&checksum, bytes.data() + 4, sizeof checksum);
   if (bytes[2] != 0 || bytes[3] != 0 ||
@@ -263,14 +265,14 @@ template Result<VersionRecord> DecodeRecord(std::string_view);
 template Result<JobRecord> DecodeRecord(std::string_view);
 
 std::string EncodeDenseVector(std::span<const float> values) {
-  std::string bytes = VectorHeader(kDenseType, values.size_bytes());
+  std::string bytes = RawHeader(kDenseType, values.size_bytes());
   AppendArray(&bytes, values);
-  SealVector(&bytes);
+  SealRaw(&bytes);
   return bytes;
 }
 
 Result<> DecodeDenseVector(std::string_view bytes, std::span<float> out) {
-  ALMAGEST_TRY(const std::string_view body, VectorBody(bytes, kDenseType));
+  ALMAGEST_TRY(const std::string_view body, RawBody(bytes, kDenseType));
   if (body.size() != out.size_bytes()) {
     return Damaged(kDenseType, "it has " + std::to_string(body.size()) + " bytes of values, not " +
                                    std::to_string(out.size_bytes()));
@@ -280,25 +282,25 @@ Result<> DecodeDenseVector(std::string_view bytes, std::span<float> out) {
 }
 
 Result<std::vector<float>> DecodeDenseVector(std::string_view bytes) {
-  if (bytes.size() < kVectorHeaderBytes || (bytes.size() - kVectorHeaderBytes) % sizeof(float)) {
+  if (bytes.size() < kRawHeaderBytes || (bytes.size() - kRawHeaderBytes) % sizeof(float)) {
     return Damaged(kDenseType, "its size is no whole number of floats");
   }
-  std::vector<float> values((bytes.size() - kVectorHeaderBytes) / sizeof(float));
+  std::vector<float> values((bytes.size() - kRawHeaderBytes) / sizeof(float));
   ALMAGEST_TRY_VOID(DecodeDenseVector(bytes, values));
   return values;
 }
 
 std::string EncodeSparseVector(std::span<const uint32_t> indices, std::span<const float> values) {
   ALMAGEST_CHECK(indices.size() == values.size());
-  std::string bytes = VectorHeader(kSparseType, indices.size_bytes() + values.size_bytes());
+  std::string bytes = RawHeader(kSparseType, indices.size_bytes() + values.size_bytes());
   AppendArray(&bytes, indices);
   AppendArray(&bytes, values);
-  SealVector(&bytes);
+  SealRaw(&bytes);
   return bytes;
 }
 
 Result<SparseRecord> DecodeSparseVector(std::string_view bytes) {
-  ALMAGEST_TRY(const std::string_view body, VectorBody(bytes, kSparseType));
+  ALMAGEST_TRY(const std::string_view body, RawBody(bytes, kSparseType));
   constexpr size_t kTermBytes = sizeof(uint32_t) + sizeof(float);
   if (body.size() % kTermBytes != 0) return Damaged(kSparseType, "it ends inside a term");
   const size_t terms = body.size() / kTermBytes;
@@ -314,6 +316,17 @@ Result<SparseRecord> DecodeSparseVector(std::string_view bytes) {
     }
   }
   return record;
+}
+
+std::string EncodePayload(std::string_view text) {
+  std::string bytes = RawHeader(kPayloadType, text.size());
+  bytes += text;
+  SealRaw(&bytes);
+  return bytes;
+}
+
+Result<std::string_view> DecodePayload(std::string_view bytes) {
+  return RawBody(bytes, kPayloadType);
 }
 
 }  // namespace almagest

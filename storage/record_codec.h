@@ -40,4 +40,8 @@ Result<std::vector<float>> DecodeDenseVector(std::string_view bytes);
 std::string EncodeSparseVector(std::span<const uint32_t> indices, std::span<const float> values);
 Result<SparseRecord> DecodeSparseVector(std::string_view bytes);
 
+// Canonical JSON text (engine/payload/payload.h). The view lies in `bytes`.
+std::string EncodePayload(std::string_view text);
+Result<std::string_view> DecodePayload(std::string_view bytes);
+
 }  // namespace almagest

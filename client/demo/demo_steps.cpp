@@ -28,6 +28,8 @@ constexpr size_t kLoadRequests = 200;
 constexpr milliseconds kPoll{300};
 constexpr std::chrono::seconds kMigrationLimit{900};
 constexpr std::chrono::seconds kIndexingLimit{300};
+// Eigenvalues to the power -.375, the strength that the label-free reference uses on this kind of
+// data; fixed here, so that no judgement of the demo chooses it.
 constexpr double kWhiteningPower = 0.75;
 // Enough for all candidates on two idle cores several times over.
 constexpr int kTrainingSecondsMax = 240;
@@ -81,7 +83,10 @@ int Demo::Run() {
   const Json job = Adapt();
   Say(OutcomeText(job));
   if (job.value("state", "") != "succeeded") {
+    // What was measured is reported all the same: before and whitened.
     load_.reset();
+    report_.seconds.emplace_back("total", SecondsSince(start_));
+    if (!options_.report.empty()) WriteReport(options_.report, report_);
     return kExitGateSaidNo;
   }
   Migrate();

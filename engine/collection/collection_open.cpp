@@ -207,15 +207,22 @@ Result<> BuildPayloadIndexes(CollectionState& state) {
   }
   if (indexes.empty()) return {};
   const KeyRange range = CollectionRange(state.id);
+  Result<> readable;
   ALMAGEST_TRY_VOID(state.store.Scan(ColumnFamily::kPayload, range.first, range.limit,
-                                     [&](std::string_view key, std::string_view payload) {
-                                       if (const auto parts = ParsePayloadKey(key)) {
-                                         for (const auto& index : indexes) {
-                                           index->Update(parts->slot, "", payload);
-                                         }
+                                     [&](std::string_view key, std::string_view bytes) {
+                                       const auto parts = ParsePayloadKey(key);
+                                       if (!parts) return true;
+                                       const auto payload = DecodePayload(bytes);
+                                       if (!payload) {
+                                         readable = Fail(payload.error());
+                                         return false;
+                                       }
+                                       for (const auto& index : indexes) {
+                                         index->Update(parts->slot, "", *payload);
                                        }
                                        return true;
                                      }));
+  ALMAGEST_TRY_VOID(readable);
   for (auto& index : indexes) state.indexes.Install(std::move(index));
   return {};
 }

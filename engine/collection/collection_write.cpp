@@ -111,13 +111,20 @@ Result<WriteResult> Collection::CreatePayloadIndex(const std::string& key, Paylo
   const std::lock_guard lock(state.writer_mutex);
   std::unique_ptr<PayloadIndex> index = PayloadIndex::Make(path, type);
   const KeyRange range = PrefixRange(CollectionRange(state.id).first);
+  Result<> readable;
   ALMAGEST_TRY_VOID(state.store.Scan(ColumnFamily::kPayload, range.first, range.limit,
-                                     [&](std::string_view record, std::string_view payload) {
-                                       if (const auto parts = ParsePayloadKey(record)) {
-                                         index->Update(parts->slot, "", payload);
+                                     [&](std::string_view record, std::string_view bytes) {
+                                       const auto parts = ParsePayloadKey(record);
+                                       if (!parts) return true;
+                                       const auto payload = DecodePayload(bytes);
+                                       if (!payload) {
+                                         readable = Fail(payload.error());
+                                         return false;
                                        }
+                                       index->Update(parts->slot, "", *payload);
                                        return true;
                                      }));
+  ALMAGEST_TRY_VOID(readable);
   SequenceRecord counters = state.counters;
   ++counters.last_sequence;
   WriteBatch batch;

@@ -70,7 +70,11 @@ Result<std::vector<std::string>> ReadPayloads(const KeyValueStore& store, Collec
   ALMAGEST_TRY(auto records, store.MultiGet(ColumnFamily::kPayload, keys));
   std::vector<std::string> payloads;
   payloads.reserve(slots.size());
-  for (auto& record : records) payloads.push_back(record ? std::move(*record) : std::string());
+  for (const auto& record : records) {
+    std::string& payload = payloads.emplace_back();
+    if (!record) continue;
+    ALMAGEST_TRY(payload, DecodePayload(*record));
+  }
   return payloads;
 }
 

@@ -278,7 +278,7 @@ void WriteStage::AddTo(WriteBatch* batch) const {
     if (point.payload_changed) {
       std::string key = PayloadKey(state_.id, point.slot);
       if (!point.payload.empty()) {
-        batch->Put(ColumnFamily::kPayload, std::move(key), point.payload);
+        batch->Put(ColumnFamily::kPayload, std::move(key), EncodePayload(point.payload));
       } else if (point.stored) {
         batch->Delete(ColumnFamily::kPayload, std::move(key));
       }

@@ -3,9 +3,11 @@
 #include <cmath>
 
 #include "engine/collection/segment_builder.h"
+#include "engine/collection/row_factors.h"
 #include "engine/index/exact_scan.h"
 #include "engine/index/hnsw_search.h"
 #include "engine/search/row_allowance.h"
+#include "storage/base/check.h"
 
 namespace almagest {
 namespace {
@@ -25,26 +27,21 @@ struct SegmentQuery {
   float constant = 0;  // Added to every score (fields that are not normalised).
 };
 
-// Factors for the rows that count now; computed on the way when a segment has none yet (it was
+// Factors for the rows that count now; computed on the way when the segment has none yet (it was
 // written since the version was prepared) or has grown since.
-Result<std::shared_ptr<const RowFactors>> FactorsFor(const Collection& collection,
-                                                     const DenseSearch& search,
-                                                     const Segment& segment, VersionId target,
-                                                     uint32_t rows) {
-  auto factors = segment.row_factors(search.field.id, target);
+Result<std::shared_ptr<const RowFactors>> FactorsFor(const VersionSet& versions,
+                                                     const Segment& segment, FieldId field,
+                                                     VersionId target, uint32_t rows) {
+  auto factors = segment.row_factors(field, target);
   if (!factors || factors->scale.size() < rows) {
-    ALMAGEST_TRY_VOID(collection.PrepareVersion(search.vector_name, target));
-    factors = segment.row_factors(search.field.id, target);
+    ALMAGEST_TRY_VOID(PrepareRowFactors(versions, segment, field, target));
+    factors = segment.row_factors(field, target);
   }
-  if (!factors || factors->scale.size() < rows) {
-    return Fail(ErrorCode::kUnavailable, "version " + std::to_string(target) + " of vector '" +
-                                             search.vector_name +
-                                             "' is still being prepared; try again");
-  }
+  ALMAGEST_CHECK(factors && factors->scale.size() >= rows);
   return factors;
 }
 
-Result<SegmentQuery> QueryForSegment(const Collection& collection, const DenseSearch& search,
+Result<SegmentQuery> QueryForSegment(const DenseSearch& search,
                                      const VersionSet& versions, VersionId target,
                                      std::span<const float> mapped, const Segment& segment,
                                      VersionId row_version, uint32_t rows) {
@@ -60,7 +57,7 @@ Result<SegmentQuery> QueryForSegment(const Collection& collection, const DenseSe
     query.constant = constant;
     return query;
   }
-  ALMAGEST_TRY(query.factors, FactorsFor(collection, search, segment, target, rows));
+  ALMAGEST_TRY(query.factors, FactorsFor(versions, segment, search.field.id, target, rows));
   query.adjustment = {query.factors->scale.data(), query.factors->offset.data(), constant};
   return query;
 }
@@ -101,8 +98,7 @@ float RestScore(Distance distance, float similarity) {
   return similarity;
 }
 
-Result<std::vector<RankedSlot>> SearchDense(const Collection& collection,
-                                            const CollectionView& view,
+Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view,
                                             const DenseSearch& search) {
   const VersionSet& versions = *view.versions.at(search.field.id);
   const VersionId target = search.as_version.value_or(versions.active());
@@ -123,7 +119,7 @@ Result<std::vector<RankedSlot>> SearchDense(const Collection& collection,
       if (allowance->rows.empty()) continue;
     }
     ALMAGEST_TRY(const SegmentQuery query,
-                 QueryForSegment(collection, search, versions, target, mapped, *segment,
+                 QueryForSegment(search, versions, target, mapped, *segment,
                                  field->version, rows));
     ALMAGEST_TRY(const auto found, SearchSegment(search, *segment, *field, query, rows,
                                                  allowance ? &*allowance : nullptr));

@@ -28,8 +28,8 @@ struct DenseSearch {
 // approximate where the graph is walked (hnsw_search.h). Per segment the plan is: scan the matching
 // rows when they are few (PreferExactScan) or the segment has no graph; else walk the graph.
 // Errors: kNotFound (as_version), kTimeout.
-Result<std::vector<RankedSlot>> SearchDense(const Collection& collection,
-                                            const CollectionView& view, const DenseSearch& search);
+Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view,
+                                            const DenseSearch& search);
 
 // Beam width when the client gives none: at least this, and at least the limit.
 inline constexpr uint32_t kBeamWidthDefault = 128;

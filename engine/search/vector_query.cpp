@@ -65,7 +65,7 @@ Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, si
   search.allowed = allowed;
   search.as_version = context_.request.as_version;
   search.deadline = context_.request.deadline;
-  return SearchDense(context_.collection, context_.view, search);
+  return SearchDense(context_.view, search);
 }
 
 bool VectorQuery::Passes(float similarity) const {

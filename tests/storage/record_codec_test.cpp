@@ -191,5 +191,18 @@ TEST(VectorCodecTest, DamageIsNoticed) {
   damage(sparse, [](const std::string& bytes) { return DecodeSparseVector(bytes).has_value(); });
 }
 
+TEST(RecordCodec, PayloadTextRoundTripsAndDamageIsFound) {
+  const std::string text = "{\"a\":[1,2.5,null]}";
+  const std::string bytes = EncodePayload(text);
+  ASSERT_TRUE(DecodePayload(bytes));
+  EXPECT_EQ(*DecodePayload(bytes), text);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x20);
+    EXPECT_FALSE(DecodePayload(damaged)) << "byte " << i;
+    EXPECT_FALSE(DecodePayload(std::string_view(bytes).substr(0, i))) << "cut at " << i;
+  }
+}
+
 }  // namespace
 }  // namespace almagest
