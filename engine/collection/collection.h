@@ -128,7 +128,7 @@ class Collection {
                                const std::string& adapter_safetensors);
   // Computes and sets the row factors that searching as `version` needs, for every segment
   // (bounded memory, oneDNN in batches; about 10 ms per 1,000 rows of 512 dimensions).
-  // Const: factors are a cache. Searches call it when they meet a segment without them.
+  // Const: factors are a cache. A search that meets a segment without them makes its own.
   Result<> PrepareVersion(const std::string& vector_name, VersionId version) const;
   // PrepareVersion, then one atomic manifest write: from then on queries go through `version` and
   // new rows are written by it; the optimizer re-embeds the rest. Also used for rollback and pin.
