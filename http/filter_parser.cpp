@@ -315,6 +315,8 @@ Result<std::vector<PointId>> ParsePointIds(const JsonValue& array) {
   return ids;
 }
 
+Result<Condition> ParseOneCondition(const JsonValue& value) { return ParseCondition(value); }
+
 Result<Filter> ParseFilter(const JsonValue& value) {
   ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"must", "should", "must_not", "min_should"}));
   Filter filter;

@@ -17,6 +17,8 @@ Result<PointId> ParsePointIdText(std::string_view text);
 
 // 400 for a wrong form, 422 for a value out of its range (geo coordinates, min_count).
 Result<Filter> ParseFilter(const JsonValue& value);
+// One condition by itself, as formulas have it. Errors as those of ParseFilter.
+Result<Condition> ParseOneCondition(const JsonValue& value);
 // The member `key` of `object`; nullopt if absent.
 Result<std::optional<Filter>> FindFilter(const JsonValue& object, std::string_view key = "filter");
 
