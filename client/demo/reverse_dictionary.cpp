@@ -1,9 +1,12 @@
 #include "client/demo/reverse_dictionary.h"
 
+#include <libstemmer.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <map>
+#include <memory>
 #include <set>
 
 namespace almagest::client {
@@ -42,19 +45,38 @@ std::vector<std::string> Words(std::string_view text) {
   return words;
 }
 
-// Lower-case letters and hyphens only: names and phrases are not asked for.
-bool IsPlainWord(std::string_view lemma) {
-  if (lemma.size() < 3) return false;
-  return std::all_of(lemma.begin(), lemma.end(),
-                     [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
 }
 
-// Plain word -> indices of its synsets, for words of few enough synsets.
+// The Snowball stem of a lower-case English word.
+class Stemmer {
+ public:
+  std::string_view Stem(std::string_view word) const {
+    const sb_symbol* stem =
+        sb_stemmer_stem(stemmer_.get(), reinterpret_cast<const sb_symbol*>(word.data()),
+                        static_cast<int>(word.size()));
+    return {reinterpret_cast<const char*>(stem),
+            static_cast<size_t>(sb_stemmer_length(stemmer_.get()))};
+  }
+
+ private:
+  struct Delete {
+    void operator()(sb_stemmer* stemmer) const { sb_stemmer_delete(stemmer); }
+  };
+  std::unique_ptr<sb_stemmer, Delete> stemmer_{sb_stemmer_new("english", "UTF_8")};
+};
+
+// Word (or name or phrase, in lower case as dictionary heads are) -> indices of its synsets, for
+// words of few enough synsets.
 std::map<std::string, std::vector<size_t>> AskableWords(const std::vector<Synset>& synsets) {
   std::map<std::string, std::vector<size_t>> words;
   for (size_t i = 0; i < synsets.size(); ++i) {
     for (const std::string& lemma : synsets[i].lemmas) {
-      if (IsPlainWord(lemma)) words[lemma].push_back(i);
+      std::vector<size_t>& answers = words[LowerCase(lemma)];
+      if (answers.empty() || answers.back() != i) answers.push_back(i);  // "Cat" and "cat".
     }
   }
   std::erase_if(words, [&](const auto& entry) {
@@ -84,23 +106,12 @@ bool IsGoodDescription(const Definition& definition, const std::vector<Synset>& 
 }  // namespace
 
 bool NamesHeadword(std::string_view text, std::string_view headword) {
-  const std::vector<std::string> parts = Words(headword);
-  for (const std::string& word : Words(text)) {
-    for (const std::string& head : parts) {
-      if (word == head || word == head + "s") return true;
-      size_t common = 0;
-      while (common < word.size() && common < head.size() && word[common] == head[common]) {
-        ++common;
-      }
-      // "perversion" and "perverting", "visibility" and "visible": a long common beginning.
-      const size_t ending_max = common >= 5 ? 5 : 3;
-      const size_t longer = std::max(word.size(), head.size());
-      if (common >= 4 && common + ending_max >= longer) return true;
-      // "rareness" and "rare".
-      if (common >= 4 && common == word.size() && common + 4 >= head.size()) return true;
-    }
-  }
-  return false;
+  thread_local const Stemmer stemmer;  // Not to be shared by threads; 10 us to make.
+  std::set<std::string, std::less<>> stems;
+  for (const std::string& head : Words(headword)) stems.emplace(stemmer.Stem(head));
+  const std::vector<std::string> words = Words(text);
+  return std::any_of(words.begin(), words.end(),
+                     [&](const std::string& word) { return stems.contains(stemmer.Stem(word)); });
 }
 
 bool OnlyRefersElsewhere(std::string_view text) {

@@ -39,13 +39,13 @@ ReverseDictionaryOptions ReverseDictionaryOfSize(size_t documents);
 // Deterministic: the same input, options and seed give the same result on every machine. Keeps
 // definitions from Webster 1913 and its Supplement (GCIDE also holds WordNet 1.5's own glosses) of
 // 4 to 40 words, that neither name their headword nor only refer elsewhere nor nearly copy a gloss
-// of their answer; and words of at most three synsets per part of speech.
+// of their answer; and words (names and phrases too) of at most three synsets per part of speech.
 ReverseDictionary MakeReverseDictionary(const std::vector<Synset>& synsets,
                                         const std::vector<Definition>& definitions,
                                         const ReverseDictionaryOptions& options);
 
 // ---- Parts, for tests --------------------------------------------------------------------------
-// Whether a word of `text` is `headword` or looks like another form of it (a long common prefix).
+// Whether a word of `text` has the Snowball stem of a word of `headword`.
 bool NamesHeadword(std::string_view text, std::string_view headword);
 // "See Morisco", "Same as Basedow's disease", "Pl. of Genus".
 bool OnlyRefersElsewhere(std::string_view text);

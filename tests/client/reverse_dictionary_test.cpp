@@ -10,12 +10,13 @@ namespace almagest::client {
 namespace {
 
 TEST(ReverseDictionaryParts, WhatNamesTheHeadword) {
-  EXPECT_TRUE(NamesHeadword("The act of perverting", "perversion"));
+  EXPECT_TRUE(NamesHeadword("The act of perverting", "perverted"));
   EXPECT_TRUE(NamesHeadword("The quality of being visible", "visibility"));
   EXPECT_TRUE(NamesHeadword("The state of being rare", "rareness"));
   EXPECT_TRUE(NamesHeadword("Two cats", "cat"));
   EXPECT_TRUE(NamesHeadword("A sort of Cat", "cat"));
   EXPECT_FALSE(NamesHeadword("A wagon that carries water", "train"));
+  EXPECT_TRUE(NamesHeadword("A creature of the seas", "sea urchin"));
   EXPECT_FALSE(NamesHeadword("To catch fish", "cat"));
   EXPECT_FALSE(NamesHeadword("", "cat"));
 }
