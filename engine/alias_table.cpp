@@ -80,26 +80,34 @@ std::map<std::string, CollectionId> AliasTable::All() const {
 }
 
 Result<> AliasTable::Apply(std::span<const AliasChange> changes, const FindCollectionId& find) {
-  const Aliases before = All();
-  Aliases after = before;
+  Aliases after = All();
   for (const AliasChange& change : changes) {
     ALMAGEST_TRY_VOID(ApplyOne(change, find, after));
   }
   WriteBatch batch;
+  AddChange(after, &batch);
+  ALMAGEST_TRY_VOID(store_.Write(batch, Durability::kSync));
+  Replace(std::move(after));
+  return {};
+}
+
+void AliasTable::AddChange(const Aliases& after, WriteBatch* batch) const {
+  const Aliases before = All();
   for (const auto& [alias, collection] : before) {
-    if (!after.contains(alias)) batch.Delete(ColumnFamily::kMeta, AliasKey(alias));
+    if (!after.contains(alias)) batch->Delete(ColumnFamily::kMeta, AliasKey(alias));
   }
   for (const auto& [alias, collection] : after) {
     const auto found = before.find(alias);
     if (found != before.end() && found->second == collection) continue;
     AliasRecord record;
     record.collection = collection;
-    batch.Put(ColumnFamily::kMeta, AliasKey(alias), EncodeRecord(record));
+    batch->Put(ColumnFamily::kMeta, AliasKey(alias), EncodeRecord(record));
   }
-  ALMAGEST_TRY_VOID(store_.Write(batch, Durability::kSync));
+}
+
+void AliasTable::Replace(Aliases after) {
   const std::unique_lock lock(mutex_);
   aliases_ = std::move(after);
-  return {};
 }
 
 void AliasTable::AddRemoval(CollectionId collection, WriteBatch* batch) const {

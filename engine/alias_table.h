@@ -49,6 +49,11 @@ class AliasTable {
   // ValidateCollectionName says. On an error nothing changes.
   Result<> Apply(std::span<const AliasChange> changes, const FindCollectionId& find);
 
+  // For changes that are part of a larger one: adds what leads from the present aliases to `after`
+  // to `batch`; Replace them once that is written.
+  void AddChange(const std::map<std::string, CollectionId>& after, WriteBatch* batch) const;
+  void Replace(std::map<std::string, CollectionId> after);
+
   // Adds the removal of the collection's aliases to `batch`; Forget it once that is written.
   void AddRemoval(CollectionId collection, WriteBatch* batch) const;
   void Forget(CollectionId collection);

@@ -95,6 +95,19 @@ Result<CollectionConfig> Parse(const Json& json) {
     config.payload_indexes[key] = *type;
   }
   config.metadata_json = json.at("metadata").get<std::string>();
+  if (!json.contains("field_ids")) return config;
+  std::set<FieldId> seen;
+  for (const auto& [name, id] : json.at("field_ids").items()) {
+    config.field_ids[name] = id.get<FieldId>();
+    seen.insert(config.field_ids[name]);
+  }
+  bool complete = !seen.empty() && seen.size() == config.dense.size() + config.sparse.size() &&
+                  config.field_ids.size() == seen.size() && *seen.rbegin() < kVectorFieldsMax;
+  for (const auto& [name, dense] : config.dense) complete &= config.field_ids.contains(name);
+  for (const auto& [name, sparse] : config.sparse) complete &= config.field_ids.contains(name);
+  if (!complete) {
+    return Fail(ErrorCode::kCorruption, "the stored configuration has damaged ids of vectors");
+  }
   return config;
 }
 
@@ -165,7 +178,7 @@ std::string ConfigToJson(const CollectionConfig& config) {
   for (const auto& [key, type] : config.payload_indexes) {
     indexes[key] = std::string(PayloadIndexTypeName(type));
   }
-  const Json json = {{"dense", std::move(dense)},
+  Json json = {{"dense", std::move(dense)},
                      {"sparse", std::move(sparse)},
                      {"optimizer",
                       {{"seal_rows", config.optimizer.seal_rows},
@@ -175,6 +188,7 @@ std::string ConfigToJson(const CollectionConfig& config) {
                      {"durability", config.durability == Durability::kSync ? "sync" : "process"},
                      {"payload_indexes", std::move(indexes)},
                      {"metadata", config.metadata_json}};
+  if (!config.field_ids.empty()) json["field_ids"] = config.field_ids;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

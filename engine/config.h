@@ -53,6 +53,9 @@ struct CollectionConfig {
   // By payload path.
   std::map<std::string, PayloadIndexType> payload_indexes;
   std::string metadata_json = "{}";  // The creator's own, canonical JSON object.
+  // Ids of the vectors by name, once one was added or removed; empty: numbered in name order, dense
+  // ones first. The collection's own: no parser sets it.
+  std::map<std::string, FieldId> field_ids;
 };
 
 // Limits that hold for every collection.

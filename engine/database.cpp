@@ -1,67 +1,28 @@
 #include "engine/database.h"
 
 #include <algorithm>
-#include <chrono>
+#include <charconv>
 #include <mutex>
 #include <shared_mutex>
-#include <thread>
 
-#include "engine/collection/optimizer_thread.h"
+#include "engine/database_state.h"
 #include "storage/base/log.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
 #include "storage/rocksdb_store.h"
 
 namespace almagest {
+
 namespace {
 
-// How long a drop waits for requests that still use the collection.
-constexpr std::chrono::seconds kDropWaitMax{60};
+// How long a request waits for a collection that is being replaced.
+constexpr std::chrono::seconds kSwitchWaitMax{5};
 
-int64_t MicrosecondsNow() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+}  // namespace
 
 Error NoSuchCollection(const std::string& name) {
   return {ErrorCode::kNotFound, "Collection `" + name + "` doesn't exist!"};
 }
-
-}  // namespace
-
-struct Database::State {
-  struct Entry {
-    CatalogRecord record;
-    std::shared_ptr<Collection> collection;  // nullptr: quarantined, for `reason`.
-    std::string reason;
-  };
-
-  DatabaseOptions options;
-  std::unique_ptr<KeyValueStore> store;
-  std::mutex catalog_mutex;                 // One change of the catalog at a time.
-  mutable std::shared_mutex entries_mutex;  // For `entries` only; taken after catalog_mutex.
-  std::map<std::string, Entry> entries;
-  std::unique_ptr<AliasTable> aliases;
-  std::unique_ptr<TextModels> text_models;
-  // Destroyed in the reverse order: the optimizer first, then jobs, then collections, the store.
-  std::unique_ptr<Learning> learning;
-  std::unique_ptr<OptimizerThread> optimizer;
-
-  std::filesystem::path CollectionDirectory(CollectionId id) const {
-    return options.data_directory / "collections" / std::to_string(id);
-  }
-  Result<> LoadCatalog();
-  void RemoveUnknownDirectories() const;
-  // The entry that a collection's name or an alias leads to; end() if there is none. The caller
-  // holds entries_mutex.
-  std::map<std::string, Entry>::const_iterator Locate(const std::string& name) const;
-  Result<std::shared_ptr<Collection>> Find(const std::string& name) const;
-  Result<CatalogRecord> Record(const std::string& name) const;
-  std::vector<std::shared_ptr<Collection>> Collections() const;
-  // Makes the collection's present config the stored one.
-  Result<> PersistConfig(const std::string& name, const Collection& collection);
-};
 
 Result<> Database::State::LoadCatalog() {
   const KeyRange range = CatalogRange();
@@ -95,12 +56,13 @@ Result<> Database::State::LoadCatalog() {
     const std::string name = entry.record.name;
     entries[name] = std::move(entry);
   }
-  RemoveUnknownDirectories();
+  RemoveUnknownCollections();
   return {};
 }
 
-// Left by a crash after a collection was dropped from the catalog and before its files were gone.
-void Database::State::RemoveUnknownDirectories() const {
+// Left by a crash: a collection dropped from the catalog whose files are not gone yet, or one that
+// was being recovered and has not come into the catalog.
+void Database::State::RemoveUnknownCollections() const {
   std::error_code error;
   for (const auto& file :
        std::filesystem::directory_iterator(options.data_directory / "collections", error)) {
@@ -108,7 +70,20 @@ void Database::State::RemoveUnknownDirectories() const {
     const bool known = std::ranges::any_of(entries, [&](const auto& entry) {
       return std::to_string(entry.second.record.id) == directory;
     });
-    if (!known) std::filesystem::remove_all(file.path(), error);
+    if (known) continue;
+    CollectionId id = 0;
+    const auto parsed =
+        std::from_chars(directory.data(), directory.data() + directory.size(), id);
+    if (parsed.ec == std::errc() && id != 0) {
+      WriteBatch batch;
+      AddCollectionRemoval(id, &batch);
+      if (auto written = store->Write(batch, Durability::kSync); !written) {
+        LogWarning("what is left of collection " + directory + " stays: " +
+                   written.error().message);
+        continue;
+      }
+    }
+    std::filesystem::remove_all(file.path(), error);
   }
 }
 
@@ -123,9 +98,17 @@ std::map<std::string, Database::State::Entry>::const_iterator Database::State::L
 }
 
 Result<std::shared_ptr<Collection>> Database::State::Find(const std::string& name) const {
-  const std::shared_lock lock(entries_mutex);
-  const auto found = Locate(name);
+  std::shared_lock lock(entries_mutex);
+  auto found = Locate(name);
+  switched.wait_for(lock, kSwitchWaitMax, [&] {
+    found = Locate(name);
+    return found == entries.end() || !found->second.switching;
+  });
   if (found == entries.end()) return Fail(NoSuchCollection(name));
+  if (found->second.switching) {
+    return Fail(ErrorCode::kUnavailable,
+                "collection `" + name + "` is being replaced by a snapshot; try again");
+  }
   if (found->second.collection == nullptr) {
     return Fail(ErrorCode::kUnavailable,
                 "collection `" + name + "` is quarantined: " + found->second.reason);
@@ -149,18 +132,6 @@ std::vector<std::shared_ptr<Collection>> Database::State::Collections() const {
   return collections;
 }
 
-Result<> Database::State::PersistConfig(const std::string& name, const Collection& collection) {
-  ALMAGEST_TRY(CatalogRecord record, Record(name));
-  record.config = ConfigToJson(collection.config());
-  WriteBatch batch;
-  batch.Put(ColumnFamily::kMeta, CatalogKey(record.id), EncodeRecord(record));
-  ALMAGEST_TRY_VOID(store->Write(batch, Durability::kSync));
-  const std::unique_lock lock(entries_mutex);
-  const std::string own_name = record.name;
-  entries.at(own_name).record = std::move(record);
-  return {};
-}
-
 Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options) {
@@ -177,6 +148,9 @@ Result<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options)
   RocksDbOptions store_options;
   store_options.block_cache_bytes = options.block_cache_bytes;
   ALMAGEST_TRY(state->store, OpenRocksDbStore(options.data_directory / "store", store_options));
+  const auto snapshots = options.data_directory / "snapshots";
+  ALMAGEST_TRY_VOID(SnapshotFolder::Prepare(snapshots));
+  state->snapshots = std::make_unique<SnapshotFolder>(snapshots);
   state->aliases = std::make_unique<AliasTable>(*state->store);
   ALMAGEST_TRY_VOID(state->aliases->Load());
   ALMAGEST_TRY_VOID(state->LoadCatalog());
@@ -201,89 +175,6 @@ Database::~Database() {
     LogError("the last sync failed: " + synced.error().message);
   }
   state_->entries.clear();
-}
-
-Result<> Database::CreateCollection(const std::string& name, const CollectionConfig& config) {
-  State& state = *state_;
-  ALMAGEST_TRY_VOID(ValidateCollectionName(name));
-  ALMAGEST_TRY_VOID(ValidateConfig(config));
-  const std::lock_guard lock(state.catalog_mutex);
-  if (state.aliases->Resolve(name)) {
-    return Fail(ErrorCode::kInvalidArgument, "Can't create collection with name " + name +
-                                                 ". Alias with the same name already exists");
-  }
-  if (state.Record(name)) {
-    return Fail(ErrorCode::kAlreadyExists, "Collection `" + name + "` already exists!");
-  }
-  CounterRecord counter;
-  ALMAGEST_TRY(const auto stored, state.store->Get(ColumnFamily::kMeta, NextCollectionIdKey()));
-  if (stored) {
-    ALMAGEST_TRY(counter, DecodeRecord<CounterRecord>(*stored));
-  }
-  State::Entry entry;
-  entry.record.id = static_cast<CollectionId>(counter.next++);
-  entry.record.name = name;
-  entry.record.config = ConfigToJson(config);
-  entry.record.created_at_micros = MicrosecondsNow();
-  ALMAGEST_TRY(entry.collection, Collection::Open(entry.record.id, name, config, *state.store,
-                                                  state.CollectionDirectory(entry.record.id)));
-  WriteBatch batch;
-  batch.Put(ColumnFamily::kMeta, NextCollectionIdKey(), EncodeRecord(counter));
-  batch.Put(ColumnFamily::kMeta, CatalogKey(entry.record.id), EncodeRecord(entry.record));
-  if (auto written = state.store->Write(batch, Durability::kSync); !written) {
-    if (auto removed = entry.collection->RemoveFiles(); !removed) {
-      LogWarning(removed.error().message);
-    }
-    return written;
-  }
-  const std::unique_lock entries_lock(state.entries_mutex);
-  state.entries[name] = std::move(entry);
-  return {};
-}
-
-Result<bool> Database::DropCollection(const std::string& name) {
-  State& state = *state_;
-  const std::lock_guard lock(state.catalog_mutex);
-  State::Entry entry;
-  {
-    // From now on nobody finds it; those who have it may finish.
-    const std::unique_lock entries_lock(state.entries_mutex);
-    const auto found = state.entries.find(name);
-    if (found == state.entries.end()) return false;
-    entry = std::move(found->second);
-    state.entries.erase(found);
-  }
-  const CollectionId id = entry.record.id;
-  const auto put_back = [&] {
-    const std::unique_lock entries_lock(state.entries_mutex);
-    state.entries[name] = std::move(entry);
-    if (state.optimizer) state.optimizer->Release(id);
-  };
-  if (state.optimizer) state.optimizer->Exclude(id);
-  state.learning->ForgetCollection(id);
-  const auto give_up = std::chrono::steady_clock::now() + kDropWaitMax;
-  while (entry.collection.use_count() > 1) {
-    if (std::chrono::steady_clock::now() > give_up) {
-      put_back();
-      return Fail(ErrorCode::kUnavailable, "collection `" + name + "` is still in use; try again");
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  WriteBatch batch;
-  AddCollectionRemoval(id, &batch);
-  state.aliases->AddRemoval(id, &batch);
-  if (auto written = state.store->Write(batch, Durability::kSync); !written) {
-    put_back();
-    return Fail(written.error());
-  }
-  state.aliases->Forget(id);
-  entry.collection.reset();
-  std::error_code error;
-  std::filesystem::remove_all(state.CollectionDirectory(id), error);
-  if (error)
-    LogWarning("files of the dropped collection stay until the next start: " + error.message());
-  if (state.optimizer) state.optimizer->Release(id);
-  return true;
 }
 
 Result<std::shared_ptr<Collection>> Database::FindCollection(const std::string& name) const {
@@ -320,44 +211,8 @@ std::map<std::string, std::string> Database::Aliases() const {
   return names;
 }
 
-Result<> Database::UpdateCollection(const std::string& name,
-                                    const std::function<Result<>(CollectionConfig&)>& change) {
-  const std::lock_guard lock(state_->catalog_mutex);
-  ALMAGEST_TRY(const auto collection, state_->Find(name));
-  const CollectionConfig before = collection->config();
-  ALMAGEST_TRY_VOID(collection->UpdateConfig(change));
-  auto persisted = state_->PersistConfig(name, *collection);
-  if (persisted) return {};
-  const auto restored = collection->UpdateConfig([&](CollectionConfig& config) -> Result<> {
-    config = before;
-    return {};
-  });
-  if (!restored) LogError(restored.error().message);
-  return persisted;
-}
-
-Result<WriteResult> Database::CreatePayloadIndex(const std::string& name, const std::string& key,
-                                                 PayloadIndexType type) {
-  const std::lock_guard lock(state_->catalog_mutex);
-  ALMAGEST_TRY(const auto collection, state_->Find(name));
-  ALMAGEST_TRY(const WriteResult result, collection->CreatePayloadIndex(key, type));
-  if (auto persisted = state_->PersistConfig(name, *collection); !persisted) {
-    return Fail(persisted.error());
-  }
-  return result;
-}
-
-Result<WriteResult> Database::DropPayloadIndex(const std::string& name, const std::string& key) {
-  const std::lock_guard lock(state_->catalog_mutex);
-  ALMAGEST_TRY(const auto collection, state_->Find(name));
-  ALMAGEST_TRY(const WriteResult result, collection->DropPayloadIndex(key));
-  if (auto persisted = state_->PersistConfig(name, *collection); !persisted) {
-    return Fail(persisted.error());
-  }
-  return result;
-}
-
 Learning& Database::learning() { return *state_->learning; }
+SnapshotFolder& Database::snapshots() { return *state_->snapshots; }
 TextModels& Database::text_models() { return *state_->text_models; }
 const DatabaseOptions& Database::options() const { return state_->options; }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "engine/collection/collection.h"
 #include "engine/config.h"
 #include "engine/learning/learning.h"
+#include "engine/snapshot/snapshot_folder.h"
 #include "engine/text/inference.h"
 #include "storage/key_value_store.h"
 
@@ -54,9 +56,30 @@ class Database {
   // By name or alias.
   Result<> UpdateCollection(const std::string& name,
                             const std::function<Result<>(CollectionConfig&)>& change);
+  // Collection::AddVector and RemoveVector.
+  Result<WriteResult> AddVector(const std::string& name, const std::string& vector_name,
+                                const Collection::NewVector& added);
+  Result<WriteResult> RemoveVector(const std::string& name, const std::string& vector_name);
   Result<WriteResult> CreatePayloadIndex(const std::string& name, const std::string& key,
                                          PayloadIndexType type);
   Result<WriteResult> DropPayloadIndex(const std::string& name, const std::string& key);
+
+  // ---- Snapshots (engine/snapshot/) ----------------------------------------------------------
+  // Where they lie; lists and removes them.
+  SnapshotFolder& snapshots();
+  // Of a collection (by name or alias), or of everything with its aliases: as of one moment, while
+  // writes go on. Takes about as long as reading all its records and writing them once.
+  Result<SnapshotDescription> CreateSnapshot(const std::string& name);
+  Result<SnapshotDescription> CreateStoreSnapshot();
+  // Makes the collection `name` (or what this alias leads to) what the snapshot of one collection
+  // says; it may be absent. All of `bytes` is verified first; then the new collection is built
+  // beside the old one, and one atomic write puts it in its place. Whatever fails, or whenever the
+  // process dies: the old one or the new one, whole. kInvalidArgument says what is wrong with
+  // `bytes`, kUnavailable if the old one is still in use after half a minute.
+  Result<> RecoverCollection(const std::string& name, std::span<const std::byte> bytes);
+  // The same for all collections and aliases of a snapshot of the store, in one atomic write;
+  // collections that are not in it stay. kAlreadyExists for a name that is taken, unless `force`.
+  Result<> RecoverStore(std::span<const std::byte> bytes, bool force);
 
   Learning& learning();
   TextModels& text_models();
@@ -69,8 +92,9 @@ class Database {
   };
   MemoryReport Memory() const;
 
+  struct State;  // database_state.h, for the files that implement this.
+
  private:
-  struct State;
   explicit Database(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -69,26 +69,21 @@ Result<Reply> HandleCollectionExists(Service& service, const HttpRequest& reques
 }
 
 Result<Reply> HandleCreateVector(Service& service, const HttpRequest& request) {
-  ALMAGEST_TRY_VOID(ParseWriteOptions(request));
+  ALMAGEST_TRY(const WriteOptions options, ParseWriteOptions(request));
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
-  const std::string& name = request.PathParam("vector");
-  ALMAGEST_TRY_VOID(service.database.UpdateCollection(
-      request.PathParam("collection"),
-      [&](CollectionConfig& config) { return ApplyNewVector(body, name, config); }));
-  return BoolReply(true);
+  ALMAGEST_TRY(const auto added, ParseNewVector(body));
+  ALMAGEST_TRY(const WriteResult result,
+               service.database.AddVector(request.PathParam("collection"),
+                                          request.PathParam("vector"), added));
+  return UpdateReply(result, options.wait);
 }
 
 Result<Reply> HandleDeleteVector(Service& service, const HttpRequest& request) {
-  ALMAGEST_TRY_VOID(ParseWriteOptions(request));
-  const std::string& name = request.PathParam("vector");
-  ALMAGEST_TRY_VOID(service.database.UpdateCollection(
-      request.PathParam("collection"), [&](CollectionConfig& config) -> Result<> {
-        if (config.dense.erase(name) + config.sparse.erase(name) == 0) {
-          return Fail(ErrorCode::kInvalidArgument, "Not existing vector name error: " + name);
-        }
-        return {};
-      }));
-  return BoolReply(true);
+  ALMAGEST_TRY(const WriteOptions options, ParseWriteOptions(request));
+  ALMAGEST_TRY(
+      const WriteResult result,
+      service.database.RemoveVector(request.PathParam("collection"), request.PathParam("vector")));
+  return UpdateReply(result, options.wait);
 }
 
 Result<Reply> HandleCreateIndex(Service& service, const HttpRequest& request) {

@@ -261,22 +261,20 @@ Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config)
   return ValidateConfig(config);
 }
 
-Result<> ApplyNewVector(const JsonValue& body, const std::string& name, CollectionConfig& config) {
+Result<Collection::NewVector> ParseNewVector(const JsonValue& body) {
+  ALMAGEST_TRY_VOID(body.ExpectObject());
   ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"dense", "sparse"}));
   const auto dense = body.Find("dense");
   const auto sparse = body.Find("sparse");
   if (dense.has_value() == sparse.has_value()) {
     return Fail(FormatError("", "expected one of `dense` and `sparse`"));
   }
-  if (config.dense.contains(name) || config.sparse.contains(name)) {
-    return Fail(ErrorCode::kAlreadyExists, fmt::format("vector `{}` already exists", name));
-  }
   if (dense) {
-    ALMAGEST_TRY(config.dense[name], ParseDense(*dense, HnswConfig()));
-  } else {
-    ALMAGEST_TRY(config.sparse[name], ParseSparse(*sparse));
+    ALMAGEST_TRY(const DenseVectorConfig added, ParseDense(*dense, HnswConfig()));
+    return Collection::NewVector(added);
   }
-  return ValidateConfig(config);
+  ALMAGEST_TRY(const SparseVectorConfig added, ParseSparse(*sparse));
+  return Collection::NewVector(added);
 }
 
 Result<PayloadIndexType> ParsePayloadIndexSchema(const JsonValue& value) {

@@ -23,7 +23,7 @@ Result<CollectionConfig> ParseCreateCollection(const JsonValue& body);
 // works on a copy.
 Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config);
 // PUT /collections/{c}/vectors/{name}: {"dense": {...}} or {"sparse": {...}}.
-Result<> ApplyNewVector(const JsonValue& body, const std::string& name, CollectionConfig& config);
+Result<Collection::NewVector> ParseNewVector(const JsonValue& body);
 // `field_schema`: a type name or an object with `type`.
 Result<PayloadIndexType> ParsePayloadIndexSchema(const JsonValue& value);
 

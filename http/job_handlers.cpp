@@ -15,7 +15,10 @@ void WriteTime(JsonWriter& json, std::string_view key, int64_t time_ms) {
   if (time_ms > 0) json.Key(key).Integer(time_ms);
 }
 
-void WriteJob(JsonWriter& json, const Job& job) {
+// Lists leave the report out: it is kilobytes per job.
+enum class JobDetail { kSummary, kReport };
+
+void WriteJob(JsonWriter& json, const Job& job, JobDetail detail = JobDetail::kReport) {
   json.BeginObject();
   json.Key("id").String(job.id);
   json.Key("collection").String(job.collection);
@@ -34,7 +37,8 @@ void WriteJob(JsonWriter& json, const Job& job) {
   WriteTime(json, "created_at_ms", job.created_at_ms);
   WriteTime(json, "started_at_ms", job.started_at_ms);
   WriteTime(json, "ended_at_ms", job.ended_at_ms);
-  if (!job.report_json.empty()) json.Key("report").Raw(job.report_json);
+  if (detail == JobDetail::kReport && !job.report_json.empty())
+    json.Key("report").Raw(job.report_json);
   json.EndObject();
 }
 
@@ -111,8 +115,7 @@ Result<Reply> HandleStartAdaptation(Service& service, const HttpRequest& request
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body.empty() ? "{}" : request.body));
   ALMAGEST_TRY(const AdaptationRequest adaptation, ParseAdaptation(body));
   Learning& learning = service.database.learning();
-  ALMAGEST_TRY(const std::string id,
-               learning.StartAdaptation(collection->name(), adaptation));
+  ALMAGEST_TRY(const std::string id, learning.StartAdaptation(collection->name(), adaptation));
   ALMAGEST_TRY(const Job job, learning.FindJob(id));
   Reply reply = JobReply(job, 202);
   reply.headers.emplace_back("Location", "/jobs/" + id);
@@ -124,7 +127,8 @@ Result<Reply> HandleListJobs(Service& service, const HttpRequest& request) {
   JsonWriter json = BeginResult();
   json.BeginObject().Key("jobs").BeginArray();
   for (const Job& job : service.database.learning().Jobs()) {
-    if (collection == nullptr || job.collection == *collection) WriteJob(json, job);
+    if (collection == nullptr || job.collection == *collection)
+      WriteJob(json, job, JobDetail::kSummary);
   }
   json.EndArray().EndObject();
   return ResultReply(std::move(json));

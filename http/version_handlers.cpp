@@ -1,5 +1,6 @@
-// Adapter versions of a vector field, and the re-embedding that follows an activation. `?using=`
-// names the field; it may be left out where a collection has one dense vector.
+// Adapter versions of a vector field, and the re-embedding that follows an activation. `using`, in
+// the URL or in the body of a call that has one, names the field; it may be left out where a
+// collection has one dense vector.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -11,11 +12,41 @@
 namespace almagest {
 namespace {
 
-Result<std::string> UsingField(const HttpRequest& request, const Collection& collection) {
+// What `activate` and `rollback` take, in the URL or in the body (which then counts).
+struct VersionOptions {
+  std::optional<std::string> using_vector;
+  bool force = false;
+};
+
+Result<VersionOptions> ParseVersionOptions(const HttpRequest& request, bool takes_force) {
+  VersionOptions options;
+  if (const std::string* given = request.FindQuery("using")) options.using_vector = *given;
+  if (const std::string* force = takes_force ? request.FindQuery("force") : nullptr) {
+    if (*force != "true" && *force != "false") {
+      return Fail(QueryParameterError("force", "must be true or false"));
+    }
+    options.force = *force == "true";
+  }
+  if (request.body.empty()) return options;
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY_VOID(body.ExpectObject());
+  if (takes_force) {
+    ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"using", "force"}));
+    ALMAGEST_TRY(const auto force, body.FindBool("force"));
+    options.force = force.value_or(options.force);
+  } else {
+    ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"using"}));
+  }
+  ALMAGEST_TRY(const auto using_vector, body.FindString("using"));
+  if (using_vector) options.using_vector = *using_vector;
+  return options;
+}
+
+Result<std::string> UsingField(const std::optional<std::string>& given,
+                               const Collection& collection) {
   const CollectionConfig config = collection.config();
-  const std::string* given = request.FindQuery("using");
-  if (given == nullptr && config.dense.size() == 1) return config.dense.begin()->first;
-  const std::string name = given == nullptr ? "" : *given;
+  if (!given && config.dense.size() == 1) return config.dense.begin()->first;
+  const std::string name = given.value_or("");
   if (config.dense.contains(name)) return name;
   std::string known;
   for (const auto& [field, dense] : config.dense) {
@@ -24,6 +55,11 @@ Result<std::string> UsingField(const HttpRequest& request, const Collection& col
   return Fail(ErrorCode::kInvalidArgument,
               fmt::format("Not existing vector name error: {}; `using` must be one of {}", name,
                           known.empty() ? "none" : known));
+}
+
+Result<std::string> UsingField(const HttpRequest& request, const Collection& collection) {
+  const std::string* given = request.FindQuery("using");
+  return UsingField(given == nullptr ? std::nullopt : std::optional(*given), collection);
 }
 
 Reply ActiveReply(const std::string& field, VersionId version) {
@@ -64,25 +100,22 @@ Result<Reply> HandleListVersions(Service& service, const HttpRequest& request) {
 
 Result<Reply> HandleActivateVersion(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const auto collection, PathCollection(service, request));
-  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  ALMAGEST_TRY(const VersionOptions options, ParseVersionOptions(request, true));
+  ALMAGEST_TRY(const std::string field, UsingField(options.using_vector, *collection));
   const std::string& text = request.PathParam("version");
   VersionId version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || end != text.data() + text.size()) {
     return Fail(FormatError("version", "expected a version number, got '" + text + "'"));
   }
-  const std::string* force = request.FindQuery("force");
-  if (force != nullptr && *force != "true" && *force != "false") {
-    return Fail(QueryParameterError("force", "must be true or false"));
-  }
-  ALMAGEST_TRY_VOID(
-      collection->ActivateVersion(field, version, force != nullptr && *force == "true"));
+  ALMAGEST_TRY_VOID(collection->ActivateVersion(field, version, options.force));
   return ActiveReply(field, version);
 }
 
 Result<Reply> HandleRollbackVersion(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const auto collection, PathCollection(service, request));
-  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  ALMAGEST_TRY(const VersionOptions options, ParseVersionOptions(request, false));
+  ALMAGEST_TRY(const std::string field, UsingField(options.using_vector, *collection));
   ALMAGEST_TRY(const VersionId version, collection->RollbackVersion(field));
   return ActiveReply(field, version);
 }

@@ -44,7 +44,7 @@ CollectionInfo Collection::Info() const {
     summary.bytes_on_disk = segment->bytes_on_disk();
     summary.bytes_in_memory = segment->bytes_in_memory();
     bool indexed = false;
-    for (const CollectionField& field : state.fields) {
+    for (const CollectionField& field : state.fields.All()) {
       if (field.is_sparse) continue;
       const auto dense = segment->dense(field.id);
       if (!dense) continue;
@@ -72,10 +72,17 @@ Result<Collection::Field> Collection::FindField(const std::string& vector_name) 
   answer.id = field->id;
   answer.is_sparse = field->is_sparse;
   const std::shared_lock lock(state_->config_mutex);
+  const auto sparse = state_->config.sparse.find(vector_name);
+  const auto dense = state_->config.dense.find(vector_name);
+  // It may be dropped at this very moment.
+  if (field->is_sparse ? sparse == state_->config.sparse.end()
+                       : dense == state_->config.dense.end()) {
+    return Fail(ErrorCode::kInvalidArgument, "Not existing vector name error: " + vector_name);
+  }
   if (field->is_sparse) {
-    answer.sparse = state_->config.sparse.at(vector_name);
+    answer.sparse = sparse->second;
   } else {
-    answer.dense = state_->config.dense.at(vector_name);
+    answer.dense = dense->second;
   }
   return answer;
 }
@@ -129,7 +136,7 @@ Result<NamedVectors> Collection::Vectors(Slot slot, const VectorSelector& select
     if (entry == nullptr) return vectors;
     fields = entry->fields;
   }
-  for (const CollectionField& field : state_->fields) {
+  for (const CollectionField& field : state_->fields.All()) {
     if ((fields >> field.id & 1) == 0) continue;
     if (selector.kind == VectorSelector::Kind::kNames &&
         std::ranges::find(selector.names, field.name) == selector.names.end()) {
@@ -151,7 +158,7 @@ Result<NamedVectors> Collection::Vectors(Slot slot, const VectorSelector& select
 
 Result<std::vector<float>> Collection::BaseVectors(FieldId field, std::span<const Slot> slots,
                                                    std::vector<bool>* present) const {
-  if (field >= state_->fields.size() || state_->fields[field].is_sparse) {
+  if (!state_->fields.Has(field) || state_->fields[field].is_sparse) {
     return Fail(ErrorCode::kInvalidArgument,
                 "field " + std::to_string(field) + " is not a dense vector");
   }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "engine/collection/collection_view.h"
@@ -76,6 +77,16 @@ class Collection {
   // Live creation builds the index from stored payloads; searches go on meanwhile.
   Result<WriteResult> CreatePayloadIndex(const std::string& key, PayloadIndexType type);
   Result<WriteResult> DropPayloadIndex(const std::string& key);
+  // Adds a vector that no point has yet, or removes one with all that belongs to it (base vectors,
+  // adapter versions), live: one atomic write, to which `persist` adds the changed config. Searches
+  // that are under way may still see a removed one. kAlreadyExists for a name that is taken by
+  // another kind of vector (the same again is fine), kInvalidArgument for an unknown name,
+  // kResourceExhausted when all kVectorFieldsMax ids were used once.
+  using NewVector = std::variant<DenseVectorConfig, SparseVectorConfig>;
+  using PersistConfig = std::function<void(const CollectionConfig& changed, WriteBatch* batch)>;
+  Result<WriteResult> AddVector(const std::string& name, const NewVector& added,
+                                const PersistConfig& persist);
+  Result<WriteResult> RemoveVector(const std::string& name, const PersistConfig& persist);
   // Changes parameters (hnsw, optimizer, durability, metadata) live; vector dimensions, distances
   // and names cannot change (kInvalidArgument).
   Result<> UpdateConfig(const std::function<Result<>(CollectionConfig&)>& change);

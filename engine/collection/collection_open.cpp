@@ -24,7 +24,7 @@ Result<> LoadRecord(const KeyValueStore& store, const std::string& key, Record* 
 
 Result<> LoadAdapters(CollectionState& state) {
   std::map<FieldId, uint32_t> dimensions;
-  for (const CollectionField& field : state.fields) {
+  for (const CollectionField& field : state.fields.All()) {
     if (!field.is_sparse) dimensions[field.id] = field.dimension;
   }
   ALMAGEST_TRY(auto loaded, LoadVersions(state.store, state.id, dimensions));
@@ -63,7 +63,7 @@ Result<> LoadPoints(CollectionState& state) {
           entry.vector_sequence = record.vector_sequence;
           for (const auto* fields : {&record.dense_fields, &record.sparse_fields}) {
             for (const FieldId field : *fields) {
-              if (field < state.fields.size()) entry.fields |= uint64_t{1} << field;
+              if (state.fields.Has(field)) entry.fields |= uint64_t{1} << field;
             }
           }
           state.points.Put(record.slot, entry);
@@ -107,7 +107,7 @@ void ClaimRows(CollectionState& state, SealedSegment& segment) {
 
 Result<> OpenSegments(CollectionState& state) {
   std::vector<SealedSegment::FieldSpec> specs;
-  for (const CollectionField& field : state.fields) {
+  for (const CollectionField& field : state.fields.All()) {
     specs.push_back({field.id, field.is_sparse, field.dimension});
   }
   ManifestRecord manifest = state.manifest;
@@ -145,7 +145,7 @@ Result<> AppendTail(CollectionState& state) {
     const auto slots =
         std::span(tail).subspan(first, std::min(kStoredVectorsBatch, tail.size() - first));
     std::vector<std::map<FieldId, VectorData>> vectors(slots.size());
-    for (const CollectionField& field : state.fields) {
+    for (const CollectionField& field : state.fields.All()) {
       if (field.is_sparse) {
         ALMAGEST_TRY(auto sparse, ReadSparseVectors(state.store, state.id, field.id, slots));
         for (size_t i = 0; i < slots.size(); ++i) {

@@ -26,6 +26,10 @@ std::vector<CollectionField> FieldsOf(const CollectionConfig& config) {
   for (const auto& [name, sparse] : config.sparse) {
     fields.push_back({static_cast<FieldId>(fields.size()), name, true, 0, Distance::kDot});
   }
+  if (!config.field_ids.empty()) {
+    for (CollectionField& field : fields) field.id = config.field_ids.at(field.name);
+    std::ranges::sort(fields, {}, &CollectionField::id);
+  }
   return fields;
 }
 
@@ -55,7 +59,7 @@ CollectionState::CollectionState(uint32_t collection_id, std::string collection_
       last_write(std::chrono::steady_clock::now()),
       config(std::move(initial)),
       view(std::make_shared<const CollectionView>()) {
-  for (const CollectionField& field : fields) {
+  for (const CollectionField& field : fields.All()) {
     if (field.is_sparse) terms[field.id];
   }
 }
@@ -71,8 +75,7 @@ std::shared_ptr<const CollectionView> CollectionState::View() const {
 }
 
 const CollectionField* CollectionState::FindField(const std::string& field_name) const {
-  const auto found = std::ranges::find(fields, field_name, &CollectionField::name);
-  return found == fields.end() ? nullptr : &*found;
+  return fields.Find(field_name);
 }
 
 FilterContext CollectionState::MakeFilterContext(const SlotSet* live,
@@ -114,7 +117,7 @@ GrowingSegment& CollectionState::GrowingWithRoom() {
   }
   std::vector<GrowingDenseField> dense;
   std::vector<FieldId> sparse;
-  for (const CollectionField& field : fields) {
+  for (const CollectionField& field : fields.All()) {
     if (field.is_sparse) {
       sparse.push_back(field.id);
       continue;
@@ -176,7 +179,7 @@ std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const Base
     std::vector<uint32_t> place;  // Row -> its place in `vectors`.
   };
   std::map<FieldId, Served> served;
-  for (const CollectionField& field : state.fields) {
+  for (const CollectionField& field : state.fields.All()) {
     if (field.is_sparse) continue;
     Served& mine = served[field.id];
     std::vector<float> base;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/collection/collection.h"
+#include "engine/collection/field_table.h"
 #include "engine/collection/growing_segment.h"
 #include "engine/collection/optimizer_policy.h"
 #include "engine/collection/point_table.h"
@@ -30,20 +31,8 @@
 
 namespace almagest {
 
-// A vector field. Ids are given when the collection is created: dense fields in name order, then
-// sparse ones.
-struct CollectionField {
-  FieldId id = 0;
-  std::string name;
-  bool is_sparse = false;
-  uint32_t dimension = 0;  // Dense only, as is the distance.
-  Distance distance = Distance::kCosine;
-  bool normalised() const { return !is_sparse && distance == Distance::kCosine; }
-  // Adapters need scores that are dot products.
-  bool adaptable() const {
-    return !is_sparse && (distance == Distance::kCosine || distance == Distance::kDot);
-  }
-};
+// By id. Ids are those of the config, or, where it has none: dense fields in name order, then sparse
+// ones.
 std::vector<CollectionField> FieldsOf(const CollectionConfig& config);
 
 // In how many live points a term of a sparse field occurs.
@@ -76,7 +65,7 @@ struct CollectionState {
   const std::string name;
   KeyValueStore& store;
   const std::filesystem::path directory;
-  const std::vector<CollectionField> fields;  // By id.
+  FieldTable fields;  // Changes under writer_mutex.
 
   mutable std::mutex optimizer_mutex;
   mutable std::mutex versions_mutex;

@@ -72,7 +72,12 @@ void OptimizerThread::Run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
   while (true) {
     bool worked = false;
-    for (const std::shared_ptr<Collection>& collection : list_()) {
+    // Weak, so that a long step of one collection does not hold up the dropping of another.
+    std::vector<std::weak_ptr<Collection>> listed;
+    for (const auto& collection : list_()) listed.push_back(collection);
+    for (const std::weak_ptr<Collection>& entry : listed) {
+      const std::shared_ptr<Collection> collection = entry.lock();
+      if (!collection) continue;
       const uint32_t id = collection->id();
       {
         const std::lock_guard lock(mutex_);

@@ -51,6 +51,13 @@ void PointTable::Remove(Slot slot) {
   entries_[slot] = {};
 }
 
+void PointTable::DropField(FieldId field) {
+  const auto found = with_field_.find(field);
+  if (found == with_field_.end()) return;
+  found->second.ForEach([&](Slot slot) { entries_[slot].fields &= ~(uint64_t{1} << field); });
+  with_field_.erase(found);
+}
+
 SlotSet PointTable::with_field(FieldId field) const {
   const auto found = with_field_.find(field);
   return found == with_field_.end() ? SlotSet() : found->second;

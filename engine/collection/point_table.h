@@ -44,6 +44,8 @@ class PointTable {
   void Put(Slot slot, const PointEntry& entry);
   void SetLocation(Slot slot, RowLocation location);
   void Remove(Slot slot);
+  // No point has a vector of the field any more.
+  void DropField(FieldId field);
 
   uint64_t size() const { return index_.size(); }
   const SlotSet& live() const { return live_; }

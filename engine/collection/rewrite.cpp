@@ -75,14 +75,17 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
   plan.id = sources.new_id;
   plan.path = state.directory / SegmentFileName(plan.id);
   plan.collection = state.id;
-  for (const CollectionField& field : state.fields) {
+  for (const CollectionField& field : state.fields.All()) {
     if (field.is_sparse) {
       plan.sparse.push_back(field.id);
       continue;
     }
-    const VersionSet& set = *sources.versions.at(field.id);
-    plan.dense.push_back(
-        {field.id, config.dense.at(field.name), set.active(), set.Find(set.active())->document});
+    // Fields that came or went since the sources were taken have nothing in them that counts.
+    const auto dense = config.dense.find(field.name);
+    const auto versions = sources.versions.find(field.id);
+    if (dense == config.dense.end() || versions == sources.versions.end()) continue;
+    const VersionSet& set = *versions->second;
+    plan.dense.push_back({field.id, dense->second, set.active(), set.Find(set.active())->document});
   }
   for (const auto& [slot, sequence] : rows) {
     plan.slots.push_back(slot);
@@ -172,7 +175,7 @@ Result<> Run(CollectionState& state, const Sources& sources, StepThrottle& throt
     path = plan.path;
     ALMAGEST_TRY_VOID(BuildSegmentFile(plan, state.store, throttle));
     std::vector<SealedSegment::FieldSpec> specs;
-    for (const CollectionField& field : state.fields) {
+    for (const CollectionField& field : state.fields.All()) {
       specs.push_back({field.id, field.is_sparse, field.dimension});
     }
     auto opened = SealedSegment::Open(path, plan.id, specs);

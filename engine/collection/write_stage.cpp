@@ -262,7 +262,7 @@ void WriteStage::AddTo(WriteBatch* batch) const {
     }
     if (!point.stored && !point.exists) continue;
     PointRecord record;
-    for (const CollectionField& field : state_.fields) {
+    for (const CollectionField& field : state_.fields.All()) {
       const bool had = point.stored && HasField(point.before.fields, field.id);
       const bool has = point.exists && HasField(point.fields, field.id);
       const auto family = field.is_sparse ? ColumnFamily::kSparse : ColumnFamily::kVectors;

@@ -55,7 +55,7 @@ Result<> WriteStage::LoadOldPayloads(std::span<StagedPoint* const> points) {
 
 Result<> WriteStage::LoadVectors(std::span<StagedPoint* const> points) {
   return ForBatches(points, &StagedPoint::vectors_loaded, [&](auto batch, auto& slots) -> Result<> {
-    for (const CollectionField& field : state_.fields) {
+    for (const CollectionField& field : state_.fields.All()) {
       if (field.is_sparse) {
         ALMAGEST_TRY(auto vectors, ReadSparseVectors(state_.store, state_.id, field.id, slots));
         for (size_t i = 0; i < batch.size(); ++i) {
@@ -82,7 +82,7 @@ Result<> WriteStage::LoadVectors(std::span<StagedPoint* const> points) {
 Result<> WriteStage::LoadOldTerms(std::span<StagedPoint* const> points) {
   return ForBatches(
       points, &StagedPoint::old_terms_loaded, [&](auto batch, auto& slots) -> Result<> {
-        for (const CollectionField& field : state_.fields) {
+        for (const CollectionField& field : state_.fields.All()) {
           if (!field.is_sparse) continue;
           ALMAGEST_TRY(auto vectors, ReadSparseVectors(state_.store, state_.id, field.id, slots));
           for (size_t i = 0; i < batch.size(); ++i) {
