@@ -1,7 +1,6 @@
 #include "engine/index/sparse_index.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "storage/base/check.h"
@@ -13,91 +12,81 @@ std::string Name(std::string_view prefix, std::string_view part) {
   return std::string(prefix) + "." + std::string(part);
 }
 
-tl::unexpected<Error> Broken(const std::string& reason) {
-  return Fail(ErrorCode::kCorruption, "a sparse index " + reason);
-}
-
-// The arrays' sizes and offsets: after this every list is inside of its arrays.
-Result<> CheckOffsets(const SparseIndex::Arrays& a) {
-  const uint64_t terms = a.meta.term_count;
-  if (a.terms.size() != terms || a.postings_first.size() != terms + 1 ||
-      a.blocks_first.size() != terms + 1 || a.rows.size() != a.meta.posting_count ||
-      a.weights.size() != a.meta.posting_count) {
-    return Broken("has arrays of the wrong size for " + std::to_string(terms) + " terms");
-  }
-  if (a.postings_first[0] != 0 || a.postings_first[terms] != a.meta.posting_count ||
-      a.blocks_first[0] != 0 || a.blocks_first[terms] != a.blocks.size()) {
-    return Broken("has offsets that do not cover its arrays");
-  }
-  for (uint64_t t = 0; t < terms; ++t) {
-    if (t > 0 && a.terms[t] <= a.terms[t - 1]) return Broken("has terms out of order");
-    if (a.postings_first[t] >= a.postings_first[t + 1] ||
-        a.postings_first[t + 1] > a.meta.posting_count) {
-      return Broken("has posting offsets out of order at term " + std::to_string(a.terms[t]));
-    }
-    const uint64_t postings = a.postings_first[t + 1] - a.postings_first[t];
-    const uint64_t blocks = (postings + kPostingsPerBlock - 1) / kPostingsPerBlock;
-    if (a.blocks_first[t] + blocks != a.blocks_first[t + 1]) {
-      return Broken("has wrong block offsets at term " + std::to_string(a.terms[t]));
-    }
-  }
-  return {};
-}
-
-// One list: rows ascending and in range, weights finite, blocks what their postings say.
-bool ListIsSound(const PostingListView& list, uint32_t row_count) {
-  for (size_t i = 0; i < list.rows.size(); ++i) {
-    if (list.rows[i] >= row_count || (i > 0 && list.rows[i] <= list.rows[i - 1])) return false;
-    if (!std::isfinite(list.weights[i])) return false;
-  }
-  for (size_t b = 0; b < list.blocks.size(); ++b) {
-    const size_t first = b * kPostingsPerBlock;
-    const size_t last = std::min(first + kPostingsPerBlock, list.rows.size()) - 1;
-    const auto weights = list.weights.subspan(first, last - first + 1);
-    const auto [low, high] = std::minmax_element(weights.begin(), weights.end());
-    const PostingBlock& block = list.blocks[b];
-    if (block.last_row != list.rows[last] || block.weight_min != *low ||
-        block.weight_max != *high) {
-      return false;
-    }
-  }
-  return true;
+// Visits every array with the name of its section; both kinds of Arrays have the same members.
+template <class AnyArrays, class Visit>
+void ForEachArray(AnyArrays& arrays, Visit visit) {
+  visit("terms", arrays.terms);
+  visit("lists", arrays.lists);
+  visit("places", arrays.places);
+  visit("weights", arrays.weights);
+  visit("dense", arrays.dense_postings);
+  visit("maxima", arrays.maxima);
+  visit("starts", arrays.starts);
+  visit("directories", arrays.directories);
+  visit("row_of", arrays.row_of);
+  visit("position_of", arrays.position_of);
 }
 
 }  // namespace
 
 Result<SparseIndex> SparseIndex::Open(const SectionFile& file, std::string_view prefix) {
-  Arrays a;
-  ALMAGEST_TRY(a.meta, file.Value<SparseMeta>(Name(prefix, "meta")));
-  ALMAGEST_TRY(a.terms, file.Array<uint32_t>(Name(prefix, "terms")));
-  ALMAGEST_TRY(a.postings_first, file.Array<uint64_t>(Name(prefix, "postings")));
-  ALMAGEST_TRY(a.blocks_first, file.Array<uint32_t>(Name(prefix, "blocks_first")));
-  ALMAGEST_TRY(a.blocks, file.Array<PostingBlock>(Name(prefix, "blocks")));
-  ALMAGEST_TRY(a.rows, file.Array<uint32_t>(Name(prefix, "rows")));
-  ALMAGEST_TRY(a.weights, file.Array<float>(Name(prefix, "weights")));
-  return FromArrays(a);
+  Arrays arrays;
+  ALMAGEST_TRY(arrays.meta, file.Value<SparseMeta>(Name(prefix, "meta")));
+  Result<> read;
+  ForEachArray(arrays, [&]<class T>(std::string_view part, std::span<const T>& array) {
+    if (!read.has_value()) return;
+    auto section = file.Array<T>(Name(prefix, part));
+    if (section.has_value()) {
+      array = *section;
+    } else {
+      read = tl::unexpected<Error>(std::move(section.error()));
+    }
+  });
+  ALMAGEST_TRY_VOID(std::move(read));
+  return FromArrays(arrays);
 }
 
 Result<SparseIndex> SparseIndex::FromArrays(const Arrays& arrays) {
-  ALMAGEST_TRY_VOID(CheckOffsets(arrays));
+  const uint64_t blocks = uint64_t{ChunkCount(arrays.meta.row_count)} * kBlocksPerChunk;
+  const auto is_multiple = [](uint64_t size, uint64_t of) {
+    return of == 0 ? size == 0 : size % of == 0;
+  };
+  const bool is_sound =
+      arrays.meta.row_count <= kSparseRowsMax && arrays.terms.size() == arrays.meta.term_count &&
+      arrays.lists.size() == arrays.meta.term_count &&
+      arrays.places.size() == arrays.weights.size() &&
+      arrays.dense_postings.size() % kDensePostingBytes == 0 &&
+      arrays.places.size() + arrays.dense_postings.size() / kDensePostingBytes ==
+          arrays.meta.posting_count &&
+      arrays.maxima.size() == arrays.starts.size() && is_multiple(arrays.maxima.size(), blocks) &&
+      is_multiple(arrays.directories.size(), blocks / kBlocksPerChunk) &&
+      arrays.row_of.size() == arrays.position_of.size() &&
+      (arrays.row_of.empty() || arrays.row_of.size() == arrays.meta.row_count);
+  if (!is_sound) {
+    return Fail(ErrorCode::kCorruption,
+                "a sparse index has arrays whose sizes do not agree with its " +
+                    std::to_string(arrays.meta.row_count) + " rows, " +
+                    std::to_string(arrays.meta.term_count) + " terms and " +
+                    std::to_string(arrays.meta.posting_count) + " postings");
+  }
   SparseIndex index;
   index.arrays_ = arrays;
-  for (size_t t = 0; t < arrays.terms.size(); ++t) {
-    if (!ListIsSound(index.Postings(t), arrays.meta.row_count)) {
-      return Broken("has a damaged posting list of term " + std::to_string(arrays.terms[t]));
-    }
-  }
   return index;
 }
 
 Result<> SparseIndex::Write(SectionWriter& writer, std::string_view prefix) const {
   ALMAGEST_TRY_VOID(writer.AddValue(Name(prefix, "meta"), arrays_.meta));
-  ALMAGEST_TRY_VOID(writer.AddArray(Name(prefix, "terms"), arrays_.terms));
-  ALMAGEST_TRY_VOID(writer.AddArray(Name(prefix, "postings"), arrays_.postings_first));
-  ALMAGEST_TRY_VOID(writer.AddArray(Name(prefix, "blocks_first"), arrays_.blocks_first));
-  ALMAGEST_TRY_VOID(writer.AddArray(Name(prefix, "blocks"), arrays_.blocks));
-  ALMAGEST_TRY_VOID(writer.AddArray(Name(prefix, "rows"), arrays_.rows));
-  return writer.AddArray(Name(prefix, "weights"), arrays_.weights);
+  Result<> written;
+  ForEachArray(arrays_, [&](std::string_view part, const auto& array) {
+    if (written.has_value()) written = writer.AddArray(Name(prefix, part), array);
+  });
+  return written;
+}
+
+size_t SparseIndex::bytes() const {
+  size_t bytes = sizeof(SparseMeta);
+  ForEachArray(arrays_, [&](std::string_view, const auto& array) { bytes += array.size_bytes(); });
+  return bytes;
 }
 
 size_t SparseIndex::FindTerm(uint32_t term) const {
@@ -107,22 +96,13 @@ size_t SparseIndex::FindTerm(uint32_t term) const {
 }
 
 uint32_t SparseIndex::PostingCount(uint32_t term) const {
-  const size_t t = FindTerm(term);
-  if (t == arrays_.terms.size()) return 0;
-  return static_cast<uint32_t>(arrays_.postings_first[t + 1] - arrays_.postings_first[t]);
-}
-
-PostingListView SparseIndex::Postings(size_t term_number) const {
-  const uint64_t first = arrays_.postings_first[term_number];
-  const uint64_t count = arrays_.postings_first[term_number + 1] - first;
-  const uint32_t first_block = arrays_.blocks_first[term_number];
-  return {arrays_.rows.subspan(first, count), arrays_.weights.subspan(first, count),
-          arrays_.blocks.subspan(first_block, arrays_.blocks_first[term_number + 1] - first_block)};
+  const size_t number = FindTerm(term);
+  return number == arrays_.terms.size() ? 0 : arrays_.lists[number].posting_count;
 }
 
 SparseIndex SparseIndexArrays::View() const {
-  auto view =
-      SparseIndex::FromArrays({meta, terms, postings_first, blocks_first, blocks, rows, weights});
+  const auto view = SparseIndex::FromArrays({meta, terms, lists, places, weights, dense_postings,
+                                             maxima, starts, directories, row_of, position_of});
   ALMAGEST_CHECK(view.has_value());
   return *view;
 }

@@ -1,144 +1,141 @@
-// Exact top-k over a sealed sparse index: MaxScore with block maxima, row by row.
+// Exact top-k over a sealed sparse index: bounds of all blocks, then batches of the most promising
+// blocks are scored until no other can reach the result.
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <vector>
 
-#include "engine/index/sparse_accumulate.h"
+#include "engine/index/sparse_blocks.h"
+#include "engine/index/sparse_bounds.h"
 #include "engine/index/sparse_index.h"
+#include "engine/index/sparse_kernels.h"
 
 namespace almagest {
 namespace {
 
-constexpr uint32_t kEnd = std::numeric_limits<uint32_t>::max();  // Never a row: row < row_count.
-// With more terms than this adding everything up is faster. Measured on 300,000 rows of 40 Zipfian
-// terms: 8 query terms take 166 us pruned and 270 us added up, 20 take 710 and 428.
-constexpr size_t kPrunedTermsMax = 12;
-constexpr size_t kRowsBetweenCancelChecks = 4096;
-// Bounds and scores are sums in double, added in different orders; this covers the rounding of
-// any number of terms that fits into memory.
-constexpr double kBoundSlack = 1.0 + 1e-9;
+// The first batch finds a score to reach; it has about as many blocks. The second makes that score
+// nearly final: by then a few hundred blocks are left of half a million rows of 120 terms.
+constexpr size_t kFirstBlocks = 4;
+constexpr size_t kSecondBlocks = 64;
+// If so few are left, they are scored at once.
+constexpr size_t kFewBlocks = 128;
+// Looking at heavy terms first pays only for queries of more terms.
+constexpr size_t kNarrowedTermsMin = 16;
 
-// A place in one posting list. All weights, also the query's, are >= 0.
-struct Cursor {
-  PostingListView list;
-  double query_weight = 0.0;
-  double bound = 0.0;  // No posting contributes more.
-  size_t term_order = 0;
-  size_t place = 0;
-
-  uint32_t row() const { return place < list.rows.size() ? list.rows[place] : kEnd; }
-  double Contribution() const { return query_weight * double{list.weights[place]}; }
-  const PostingBlock& block() const { return list.blocks[place / kPostingsPerBlock]; }
-
-  // To the first posting with a row >= `row`; forward only.
-  void Seek(uint32_t row) {
-    if (this->row() >= row) return;
-    size_t b = place / kPostingsPerBlock;
-    while (b < list.blocks.size() && list.blocks[b].last_row < row) ++b;
-    if (b == list.blocks.size()) {
-      place = list.rows.size();
-      return;
-    }
-    const size_t first = std::max(place, b * kPostingsPerBlock);
-    const size_t limit = std::min((b + 1) * kPostingsPerBlock, list.rows.size());
-    const auto begin = list.rows.begin();
-    place = static_cast<size_t>(std::lower_bound(begin + static_cast<ptrdiff_t>(first),
-                                                 begin + static_cast<ptrdiff_t>(limit), row) -
-                                begin);
-  }
+struct Scratch {
+  SparseBounds bounds;
+  SparseBlocks blocks;
+  std::vector<uint32_t> candidates;
+  std::vector<float> largest;
 };
 
-// Cursors are in ascending order of their bounds. Rows that occur only in the first
-// `essential_` lists cannot enter the result any more, so those lists are only looked into for
-// rows found in the others.
-class MaxScoreSearch {
+class BlockSearch {
  public:
-  MaxScoreSearch(std::vector<Cursor> cursors, size_t k, const RowFilter& filter,
-                 const CancelCheck& cancel)
-      : cursors_(std::move(cursors)), filter_(filter), cancel_(cancel), best_(k) {
-    std::sort(cursors_.begin(), cursors_.end(),
-              [](const Cursor& a, const Cursor& b) { return a.bound < b.bound; });
-    double sum = 0.0;
-    for (const Cursor& cursor : cursors_) bounds_below_.push_back(sum += cursor.bound);
-    contributions_.resize(cursors_.size());
-  }
+  BlockSearch(const SparseIndex::Arrays& arrays, const SparseQuery& query, Scratch& scratch)
+      : arrays_(arrays),
+        query_(query),
+        bounds_(scratch.bounds),
+        blocks_(scratch.blocks),
+        candidates_(scratch.candidates),
+        largest_(scratch.largest),
+        best_(query.k) {}
 
   Result<std::vector<ScoredRow>> Run() {
-    size_t steps = 0;
-    uint64_t window_limit = 0;  // Rows below it may not be skipped by their block maxima.
-    while (essential_ < cursors_.size()) {
-      if (steps++ % kRowsBetweenCancelChecks == 0 && cancel_.Expired()) {
+    blocks_.Start(arrays_, bounds_);
+    CollectCandidates(FirstBound());
+    size_t batch = std::min(candidates_.size(), 2 * kFirstBlocks);
+    bool collected_all = false;
+    while (true) {
+      if (query_.cancel.Expired()) {
         return Fail(ErrorCode::kTimeout, "the search was stopped or passed its deadline");
       }
-      uint32_t row = kEnd;
-      for (size_t i = essential_; i < cursors_.size(); ++i) {
-        row = std::min(row, cursors_[i].row());
+      ScoreBatch(batch);
+      if (!collected_all) {
+        CollectCandidates(BoundToReach());
+        collected_all = true;
+        batch = candidates_.size() <= kFewBlocks ? candidates_.size() : kSecondBlocks;
+      } else {
+        const float reach = BoundToReach();
+        std::erase_if(candidates_, [&](uint32_t b) { return bounds_.blocks[b] < reach; });
+        batch = std::min(candidates_.size(), kBlocksPerBatchMax);
       }
-      if (row == kEnd || row >= filter_.row_limit) break;
-      if (row >= window_limit) {
-        uint32_t last = kEnd;
-        if (Hopeless(WindowBound(&last))) {
-          for (size_t i = essential_; i < cursors_.size(); ++i) cursors_[i].Seek(last + 1);
-          continue;
-        }
-        window_limit = uint64_t{last} + 1;
-      }
-      if (ScoreRow(row)) window_limit = 0;
+      if (candidates_.empty()) return best_.Take();
     }
-    return best_.Take();
   }
 
  private:
-  // Whether no row from here on with a score of at most `bound` can enter the result. Later rows
-  // are larger, so at equal scores they lose.
-  bool Hopeless(double bound) const {
-    return static_cast<float>(bound * kBoundSlack) <= best_.threshold() && best_.full();
+  // Blocks with less cannot change the result.
+  float BoundToReach() const { return best_.full() ? bounds_.BoundOf(best_.threshold()) : 0.0f; }
+
+  // What about kFirstBlocks blocks have.
+  float FirstBound() {
+    largest_ = bounds_.chunks;
+    const size_t place = std::min(kFirstBlocks, largest_.size()) - 1;
+    const auto nth = largest_.begin() + static_cast<ptrdiff_t>(place);
+    std::nth_element(largest_.begin(), nth, largest_.end(), std::greater<>());
+    return *nth;
   }
 
-  // What no row up to `*last` can exceed: within it every essential list stays in one block.
-  double WindowBound(uint32_t* last) const {
-    double bound = essential_ > 0 ? bounds_below_[essential_ - 1] : 0.0;
-    for (size_t i = essential_; i < cursors_.size(); ++i) {
-      if (cursors_[i].row() == kEnd) continue;
-      bound += cursors_[i].query_weight * double{cursors_[i].block().weight_max};
-      *last = std::min(*last, cursors_[i].block().last_row);
+  void CollectCandidates(float reach) {
+    candidates_.clear();
+    for (uint32_t chunk = 0; chunk < bounds_.chunks.size(); ++chunk) {
+      if (bounds_.chunks[chunk] < reach || bounds_.chunks[chunk] == 0.0f) continue;
+      const uint32_t first = chunk * kBlocksPerChunk;
+      uint64_t high = BoundsAtLeast(bounds_.blocks.data() + first, reach);
+      for (; high != 0; high &= high - 1) {
+        candidates_.push_back(first + static_cast<uint32_t>(std::countr_zero(high)));
+      }
     }
-    return bound;
   }
 
-  // Scores one row and moves the essential cursors past it. True if the threshold rose.
-  bool ScoreRow(uint32_t row) {
-    std::fill(contributions_.begin(), contributions_.end(), 0.0);
-    double partial = 0.0;
-    for (size_t i = essential_; i < cursors_.size(); ++i) {
-      Cursor& cursor = cursors_[i];
-      if (cursor.row() != row) continue;
-      partial += contributions_[cursor.term_order] = cursor.Contribution();
-      ++cursor.place;
+  // Scores the `count` candidates with the largest bounds and takes them out.
+  void ScoreBatch(size_t count) {
+    if (count == 0) return;
+    std::vector<float>& bounds = bounds_.blocks;
+    const auto end = candidates_.begin() + static_cast<ptrdiff_t>(count);
+    if (count < candidates_.size()) {
+      std::nth_element(candidates_.begin(), end - 1, candidates_.end(),
+                       [&](uint32_t a, uint32_t b) { return bounds[a] > bounds[b]; });
     }
-    if (!filter_.Counts(row)) return false;
-    for (size_t i = essential_; i-- > 0;) {
-      if (Hopeless(partial + bounds_below_[i])) return false;
-      Cursor& cursor = cursors_[i];
-      cursor.Seek(row);
-      if (cursor.row() != row) continue;
-      partial += contributions_[cursor.term_order] = cursor.Contribution();
+    if (!std::is_sorted(candidates_.begin(), end)) std::sort(candidates_.begin(), end);
+    blocks_.Choose({candidates_.data(), count});
+    // While fewer than k are found, and for scores that are not above 0, a sum of 0 may be a hit.
+    const float threshold = best_.threshold();
+    const bool by_score = best_.full() && threshold > 0.0f;
+    if (by_score && count > kFirstBlocks && bounds_.terms.size() >= kNarrowedTermsMin) {
+      blocks_.Narrow(std::min(threshold, std::numeric_limits<float>::max()));
     }
-    // Once more in the order of terms, which defines the score to the last bit.
-    double score = 0.0;
-    for (const double contribution : contributions_) score += contribution;
-    const float before = best_.threshold();
-    if (!best_.Push(row, static_cast<float>(score)) || best_.threshold() == before) return false;
-    while (essential_ < cursors_.size() && Hopeless(bounds_below_[essential_])) ++essential_;
-    return true;
+    if (!blocks_.chosen().empty()) blocks_.AddAll(!by_score);
+    for (size_t number = 0; number < blocks_.chosen().size(); ++number) {
+      const double* sums = blocks_.SumsOf(number);
+      const double low = std::min(best_.threshold(), std::numeric_limits<float>::max());
+      uint32_t rows =
+          by_score ? SumsAtLeast(sums, low * (1.0 - 1e-7)) : blocks_.RowsWithTerms(number);
+      for (; rows != 0; rows &= rows - 1) {
+        const auto place = static_cast<uint32_t>(std::countr_zero(rows));
+        PushPosition(blocks_.chosen()[number] * kRowsPerBlock + place, sums[place]);
+      }
+    }
+    blocks_.Release();
+    for (auto block = candidates_.begin(); block != end; ++block) bounds[*block] = 0.0f;
+    candidates_.erase(candidates_.begin(), end);
   }
 
-  std::vector<Cursor> cursors_;
-  std::vector<double> bounds_below_;   // [i]: sum of the bounds of cursors 0..i.
-  std::vector<double> contributions_;  // By term order.
-  size_t essential_ = 0;
-  RowFilter filter_;
-  const CancelCheck& cancel_;
+  void PushPosition(uint32_t position, double sum) {
+    if (position >= arrays_.meta.row_count) return;  // Damaged.
+    const auto score = static_cast<float>(sum);
+    if (score < best_.threshold()) return;
+    const uint32_t row = arrays_.row_of.empty() ? position : arrays_.row_of[position];
+    if (row >= arrays_.meta.row_count) return;  // Damaged.
+    if (best_.Accepts(score, row) && query_.filter.Counts(row)) best_.Push(row, score);
+  }
+
+  const SparseIndex::Arrays& arrays_;
+  const SparseQuery& query_;
+  SparseBounds& bounds_;
+  SparseBlocks& blocks_;
+  std::vector<uint32_t>& candidates_;
+  std::vector<float>& largest_;
   TopK best_;
 };
 
@@ -147,30 +144,13 @@ class MaxScoreSearch {
 Result<std::vector<ScoredRow>> SparseIndex::Search(const SparseQuery& query) const {
   ALMAGEST_TRY_VOID(ValidateSparse(query.query));
   if (query.k == 0) return std::vector<ScoredRow>{};
-  std::vector<Cursor> cursors;
-  bool negative = false;
-  for (size_t i = 0; i < query.query.terms.size(); ++i) {
-    const size_t term_number = FindTerm(query.query.terms[i]);
-    if (term_number == arrays_.terms.size()) continue;
-    Cursor cursor{.list = Postings(term_number), .query_weight = query.query.weights[i]};
-    float weight_max = 0.0f;
-    negative |= query.query.weights[i] < 0.0f;
-    for (const PostingBlock& block : cursor.list.blocks) {
-      weight_max = std::max(weight_max, block.weight_max);
-      negative |= block.weight_min < 0.0f;
-    }
-    cursor.bound = cursor.query_weight * double{weight_max};
-    cursor.term_order = cursors.size();
-    cursors.push_back(cursor);
+  thread_local Scratch scratch;
+  ALMAGEST_TRY_VOID(scratch.bounds.Compute(*this, arrays_, query.query));
+  if (scratch.bounds.terms.empty()) return std::vector<ScoredRow>{};
+  if (query.filter.allowed_words != nullptr && !scratch.bounds.Restrict(arrays_, query.filter)) {
+    return std::vector<ScoredRow>{};
   }
-  if (!negative && cursors.size() <= kPrunedTermsMax)
-    return MaxScoreSearch(std::move(cursors), query.k, query.filter, query.cancel).Run();
-  std::vector<WeightedPostings> lists;
-  for (const Cursor& cursor : cursors) {
-    lists.push_back(
-        {static_cast<float>(cursor.query_weight), cursor.list.rows, cursor.list.weights});
-  }
-  return AccumulateTopK(lists, query.k, query.filter, query.cancel);
+  return BlockSearch(arrays_, query, scratch).Run();
 }
 
 }  // namespace almagest

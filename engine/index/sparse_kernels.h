@@ -1,0 +1,30 @@
+// The vector loops of sparse search, for the instruction set found at run time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace almagest {
+
+struct WeightedMaxima {
+  const uint8_t* maxima = nullptr;
+  float coefficient = 0.0f;
+};
+
+// bounds[i] = sum over the terms of coefficient * maxima[i], for i < count, a multiple of 64.
+void AddUpMaxima(std::span<const WeightedMaxima> terms, size_t count, float* bounds);
+
+// largest[c] = the largest of the 64 bounds from 64 * c on, for c < chunks.
+void LargestBounds(const float* bounds, size_t chunks, float* largest);
+
+// Bit b set iff bounds[b] > 0 and bounds[b] >= low, of 64 bounds.
+uint64_t BoundsAtLeast(const float* bounds, float low);
+
+// Bit i set iff sums[i] >= low, of 32 sums. A NaN counts as below.
+uint32_t SumsAtLeast(const double* sums, double low);
+
+// The largest of 32 sums.
+double LargestSum(const double* sums);
+
+}  // namespace almagest

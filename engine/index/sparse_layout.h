@@ -1,0 +1,61 @@
+// How a sealed sparse index lies in memory and in its file. Rows are put into an order of their
+// own, in which similar ones are near each other (sparse_order.h); a row's place in it is its
+// position.
+//
+//   block   32 consecutive positions. What a search can rule out at once.
+//   chunk   64 consecutive blocks. What a search evaluates at once.
+//
+// The postings of a term are kept in one of two forms:
+//   listed  a word per posting: position | level << 26, and a float weight. The level is the
+//           block's largest weight in 63rds of the term's, rounded up, at least 1; it stands at
+//           the block's first posting, 0 at its others.
+//   dense   for terms that have a posting for every fourth block or more: a byte per block, its
+//           largest weight in 255ths of the term's, rounded up, 0 where the term does not occur;
+//           where the block's postings begin within its chunk; and 5 bytes per posting, the place
+//           in the block and the float weight.
+// Terms with as many postings as there are chunks have a directory: where each chunk begins.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace almagest {
+
+inline constexpr uint32_t kRowsPerBlock = 32;
+inline constexpr uint32_t kBlocksPerChunk = 64;
+inline constexpr uint32_t kRowsPerChunk = kRowsPerBlock * kBlocksPerChunk;
+
+inline constexpr uint32_t kPositionBits = 26;
+inline constexpr uint32_t kPositionMask = (uint32_t{1} << kPositionBits) - 1;
+inline constexpr uint32_t kSparseRowsMax = uint32_t{1} << kPositionBits;
+inline constexpr float kListedLevels = 63.0f;
+inline constexpr float kDenseLevels = 255.0f;
+
+inline constexpr uint32_t kDensePostingBytes = 5;
+inline constexpr uint32_t kDenseBlocksPerPosting = 4;
+inline constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
+
+// Stored as it is.
+struct SparseMeta {
+  uint32_t row_count = 0;  // Rows of the segment, those without terms included.
+  uint32_t term_count = 0;
+  uint64_t posting_count = 0;
+};
+
+// Stored as it is: the postings of one term.
+struct SparseList {
+  uint64_t first = 0;  // Listed: in places and weights. Dense: in dense_postings, of 5 bytes each.
+  uint32_t posting_count = 0;
+  uint32_t dense_number = kNone;  // Its rows in maxima and starts; kNone: listed.
+  uint32_t directory = kNone;     // Its row in directories; kNone: none.
+  float weight_max = 0.0f;
+  float weight_min = 0.0f;
+  uint32_t reserved = 0;
+};
+static_assert(sizeof(SparseList) == 32);
+
+inline constexpr uint32_t ChunkCount(uint32_t row_count) {
+  return static_cast<uint32_t>((uint64_t{row_count} + kRowsPerChunk - 1) / kRowsPerChunk);
+}
+
+}  // namespace almagest
