@@ -71,7 +71,9 @@ Result<Reply> HandleChangeAliases(Service& service, const HttpRequest& request) 
 }
 
 Result<Reply> HandleListAliases(Service& service, const HttpRequest&) {
-  return AliasesReply(service.database.Aliases(), nullptr);
+  auto aliases = service.database.Aliases();
+  std::erase_if(aliases, [&](const auto& alias) { return !MayRead(service, alias.second); });
+  return AliasesReply(aliases, nullptr);
 }
 
 Result<Reply> HandleCollectionAliases(Service& service, const HttpRequest& request) {

@@ -6,9 +6,12 @@
 #include <exception>
 #include <new>
 
-#include "http/authentication.h"
+#include "http/compression.h"
 #include "http/cross_origin.h"
 #include "http/error_response.h"
+#include "http/filter_parser.h"
+#include "http/json_reader.h"
+#include "http/multipart.h"
 #include "storage/base/log.h"
 
 namespace almagest {
@@ -26,19 +29,35 @@ bool HasBody(const HttpRequest& request) {
          request.FindHeader("transfer-encoding") != nullptr;
 }
 
-bool IsJsonContent(const HttpRequest& request) {
+bool HasContentType(const std::string& type, std::string_view expected) {
+  const std::string_view media = std::string_view(type).substr(0, type.find(';'));
+  return media.substr(0, expected.size()) == expected &&
+         media.find_first_not_of(" \t", expected.size()) == std::string_view::npos;
+}
+
+// The 415 for a body of another type than the route takes.
+std::optional<HttpResponse> CheckContentType(const HttpRequest& request, RouteBody body) {
   const std::string* type = request.FindHeader("content-type");
-  if (type == nullptr) return false;
-  constexpr std::string_view kJson = "application/json";
-  const std::string_view media = std::string_view(*type).substr(0, type->find(';'));
-  return media.substr(0, kJson.size()) == kJson &&
-         media.find_first_not_of(" \t", kJson.size()) == std::string_view::npos;
+  std::string expected = "application/json";
+  if (body == RouteBody::kUpload) {
+    expected = "multipart/form-data";
+    if (type != nullptr && MultipartBoundary(*type)) return std::nullopt;
+  } else if (type != nullptr && HasContentType(*type, "application/json")) {
+    return std::nullopt;
+  }
+  if (body == RouteBody::kJsonOrBytes) {
+    if (type != nullptr && HasContentType(*type, kBytesContentType)) return std::nullopt;
+    expected += fmt::format(" or {}", kBytesContentType);
+  }
+  return ErrorResponse(415, "Bad request: the Content-Type must be " + expected, 0);
 }
 
 // Library exceptions end here: a handler's failure is the answer to one request.
-Result<Reply> RunHandler(Service& service, const HttpRequest& request) {
+Result<Reply> RunHandler(const Service& service, const HttpRequest& request) {
+  Service own = service;
+  own.access = request.access.get();
   try {
-    return request.route->handler(service, request);
+    return request.route->handler(own, request);
   } catch (const std::bad_alloc&) {
     return Fail(ErrorCode::kResourceExhausted, "the server has not enough memory for this request");
   } catch (const std::exception& exception) {
@@ -52,26 +71,35 @@ HttpResponse ToResponse(Reply reply, double seconds) {
   response.content_type = std::move(reply.content_type);
   response.headers = std::move(reply.headers);
   response.chunks = std::move(reply.chunks);
+  response.file = std::move(reply.file);
   response.body = std::move(reply.body);
-  if (reply.enveloped)
+  if (reply.accepted) {
+    response.body = fmt::format("{{\"status\":\"accepted\",\"time\":{:.9f}}}", seconds);
+  } else if (reply.enveloped) {
     response.body += fmt::format(",\"status\":\"ok\",\"time\":{:.9f}}}", seconds);
+  }
   return response;
 }
 
 }  // namespace
 
-Application::Application(Service& service, std::string api_key)
-    : service_(service), api_key_(std::move(api_key)), router_(Routes()) {}
+Application::Application(Service& service, ApplicationOptions options)
+    : service_(service), options_(std::move(options)), router_(Routes()) {}
 
 std::optional<HttpResponse> Application::Check(HttpRequest& request) {
   // A preflight carries no key; it asks about a request and does nothing.
-  if (IsPreflight(request)) return PreflightResponse(request);
+  if (options_.cross_origin && IsPreflight(request)) return PreflightResponse(request);
   // HEAD is GET without the body, which the session leaves out.
   const std::string_view method =
       request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
   const auto match = router_.Match(method, request.path);
-  const bool is_open = match && match->route != nullptr && match->route->open;
-  if (!is_open && !IsAuthorized(request, api_key_)) return UnauthorizedResponse();
+  const bool is_open =
+      match && match->route != nullptr && match->route->access == RouteAccess::kOpen;
+  if (!is_open) {
+    Authentication caller = Authenticate(request, options_.authentication);
+    if (caller.refusal) return std::move(caller.refusal);
+    request.access = std::move(caller.rights);
+  }
   if (!match) return ErrorResponse(match.error(), 0);
   if (match->route == nullptr) {
     if (match->allowed_methods.empty()) {
@@ -86,22 +114,70 @@ std::optional<HttpResponse> Application::Check(HttpRequest& request) {
     response.headers.emplace_back("Allow", allowed);
     return response;
   }
-  if (HasBody(request) && !IsJsonContent(request)) {
-    return ErrorResponse(415, "Bad request: the Content-Type must be application/json", 0);
+  request.path_params = match->path_params;
+  if (request.access != nullptr) {
+    const auto allowed =
+        request.access->Check(match->route->access, request.PathParam("collection"));
+    if (!allowed) return ErrorResponse(allowed.error(), 0);
+  }
+  if (HasBody(request)) {
+    if (auto refusal = CheckContentType(request, match->route->body)) return refusal;
   }
   std::string query;
   if (!request.query_params.empty()) query = std::move(request.query_params.front().second);
   auto params = ParseQueryString(query);
   if (!params) return ErrorResponse(params.error(), 0);
   request.route = match->route;
-  request.path_params = match->path_params;
   request.query_params = *std::move(params);
+  if (match->route->body == RouteBody::kUpload) {
+    request.upload = std::make_shared<const UploadedFile>(
+        service_.database.snapshots().TemporaryPath().string());
+  }
   return std::nullopt;
+}
+
+bool Application::NeedsConfirmation(const HttpRequest& request) const {
+  return request.access != nullptr && request.access->condition.has_value();
+}
+
+std::optional<HttpResponse> Application::Confirm(const HttpRequest& request) {
+  const AccessRights::Condition& condition = *request.access->condition;
+  constexpr const char* kText = "Invalid JWT, stateful validation failed";
+  const auto refuse = [&](unsigned status, const char* text) {
+    service_.metrics.CountRequest("", "refused", status, 0);
+    return AccessRefusal(status, text);
+  };
+  const auto collection = service_.database.FindCollection(condition.collection);
+  if (!collection) return refuse(403, kText);
+  const auto exists = [&]() -> Result<bool> {
+    ALMAGEST_TRY(const JsonValue json, ParseJsonBody(condition.filter_json));
+    ALMAGEST_TRY(const Filter filter, ParseFilter(json));
+    Deadline deadline;
+    deadline.at = Clock::now() + std::chrono::seconds(kReadTimeoutSeconds);
+    ALMAGEST_TRY(const SlotSet slots, (*collection)->MatchingSlots(filter, deadline));
+    return !slots.empty();
+  }();
+  if (!exists || !*exists) return refuse(401, kText);
+  return std::nullopt;
+}
+
+void Application::Compress(const HttpRequest& request, HttpResponse& response) const {
+  if (response.chunks || !response.file.empty() ||
+      response.body.size() < options_.compressed_bytes_min || response.body.size() > UINT32_MAX) {
+    return;
+  }
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+  const std::string* accepted = request.FindHeader("accept-encoding");
+  if (accepted == nullptr || !AcceptsGzip(*accepted)) return;
+  std::string packed = Gzip(response.body);
+  if (packed.empty() || packed.size() >= response.body.size()) return;
+  response.body = std::move(packed);
+  response.headers.emplace_back("Content-Encoding", "gzip");
 }
 
 std::optional<HttpResponse> Application::Admit(HttpRequest& request) {
   std::optional<HttpResponse> refusal = Check(request);
-  if (refusal && !IsPreflight(request)) AllowOrigin(request, *refusal);
+  if (refusal && options_.cross_origin && !IsPreflight(request)) AllowOrigin(request, *refusal);
   if (refusal) service_.metrics.CountRequest("", "refused", refusal->status, 0);
   return refusal;
 }
@@ -112,12 +188,13 @@ HttpResponse Application::Handle(const HttpRequest& request) {
   const double seconds = SecondsSince(start);
   HttpResponse response =
       reply ? ToResponse(*std::move(reply), seconds) : ErrorResponse(reply.error(), seconds);
-  AllowOrigin(request, response);
+  if (options_.cross_origin) AllowOrigin(request, response);
   if (response.status >= 500) {
     LogError(fmt::format("{} {} answered {}: {}", request.method, request.route->pattern,
                          response.status, response.body));
   }
   service_.metrics.CountRequest(request.method, request.route->pattern, response.status, seconds);
+  Compress(request, response);
   return response;
 }
 
@@ -128,6 +205,7 @@ HttpResponse Application::Refuse(unsigned status, const std::string& text) {
 
 HttpResponse Application::Serve(HttpRequest request) {
   std::optional<HttpResponse> refusal = Admit(request);
+  if (!refusal && NeedsConfirmation(request)) refusal = Confirm(request);
   return refusal ? *std::move(refusal) : Handle(request);
 }
 

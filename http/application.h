@@ -6,31 +6,45 @@
 
 #include <string>
 
+#include "http/authentication.h"
 #include "http/router.h"
 #include "http/server.h"
 #include "http/service.h"
 
 namespace almagest {
 
+struct ApplicationOptions {
+  AuthenticationOptions authentication;
+  bool cross_origin = false;  // Answer to browsers of every origin (cross_origin.h).
+  // Answers of at least this many bytes are compressed for clients that take gzip. Below, the time
+  // it takes is more than a network of our days needs for the bytes.
+  size_t compressed_bytes_min = 16u << 10;
+};
+
 class Application : public Dispatcher {
  public:
-  // `api_key` empty: everybody may call everything. The service outlives the application.
-  Application(Service& service, std::string api_key);
+  // The service outlives the application.
+  Application(Service& service, ApplicationOptions options);
 
-  // In this order: 401 without the key (also for unknown paths), 404, 405, 415 (a body that is not
-  // application/json: browsers cannot send that across sites without asking), 400 for a broken URL.
+  // In this order: 401 without a valid key or token (also for unknown paths), 404, 405, 403 where
+  // the rights do not reach, 415 (a body of another type: browsers cannot send JSON across sites
+  // without asking), 400 for a broken URL. An upload is given a place in the snapshots' folder.
   std::optional<HttpResponse> Admit(HttpRequest& request) override;
+  // Whether the point exists that a token depends on.
+  bool NeedsConfirmation(const HttpRequest& request) const override;
+  std::optional<HttpResponse> Confirm(const HttpRequest& request) override;
   HttpResponse Handle(const HttpRequest& request) override;
   HttpResponse Refuse(unsigned status, const std::string& text) override;
 
-  // Admit, then Handle.
+  // Admit, Confirm, Handle.
   HttpResponse Serve(HttpRequest request);
 
  private:
   std::optional<HttpResponse> Check(HttpRequest& request);
+  void Compress(const HttpRequest& request, HttpResponse& response) const;
 
   Service& service_;
-  const std::string api_key_;
+  const ApplicationOptions options_;
   const Router router_;
 };
 

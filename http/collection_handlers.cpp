@@ -20,6 +20,7 @@ Result<Reply> HandleListCollections(Service& service, const HttpRequest&) {
   JsonWriter json = BeginResult();
   json.BeginObject().Key("collections").BeginArray();
   for (const std::string& name : service.database.CollectionNames()) {
+    if (!MayRead(service, name)) continue;
     json.BeginObject().Key("name").String(name).EndObject();
   }
   json.EndArray().EndObject();

@@ -1,6 +1,6 @@
-// Cross-origin requests (the Fetch standard's CORS protocol), open to every origin as Qdrant's are:
-// browsers may call the server from any page. That gives nothing away where an API key is set,
-// since a page has to know the key.
+// Cross-origin requests (the Fetch standard's CORS protocol), where they are switched on, from
+// every origin: browsers may call the server from any page. Off unless asked for, because a server
+// on this machine without a key would then be open to every page that is visited.
 #pragma once
 
 #include "http/http_message.h"

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kFormatPrefix = "Format error in JSON body: ";
 constexpr std::string_view kQueryPrefix = "Deserialize error in query parameters: ";
+constexpr std::string_view kChecksumPrefix = "Checksum mismatch: ";
 
 // Long or hostile values are not worth repeating in full.
 std::string Excerpt(std::string_view value) {
@@ -58,7 +59,10 @@ std::string ErrorText(const Error& error) {
       return "Wrong input: " + message;
     case ErrorCode::kBadRequest:
       // Format errors share the code, and carry their prefix already.
-      if (message.starts_with(kFormatPrefix) || message.starts_with(kQueryPrefix)) return message;
+      if (message.starts_with(kFormatPrefix) || message.starts_with(kQueryPrefix) ||
+          message.starts_with(kChecksumPrefix)) {
+        return message;
+      }
       return "Bad request: " + message;
     case ErrorCode::kOutOfRange:
       if (message.starts_with('[')) return "Validation error in JSON body: " + message;
@@ -115,6 +119,10 @@ Error QueryParameterError(std::string_view name, std::string_view what) {
 Error ValueError(std::string_view path, std::string_view value, std::string_view must_be) {
   return Error{ErrorCode::kOutOfRange,
                fmt::format("[{}: value {} invalid, must be {}]", path, Excerpt(value), must_be)};
+}
+
+Error ChecksumError(std::string_view what) {
+  return Error{ErrorCode::kBadRequest, fmt::format("{}{}", kChecksumPrefix, what)};
 }
 
 Error UnsupportedError(std::string_view path, std::string_view why) {

@@ -13,6 +13,19 @@ Result<Reply> HandleHealth(Service& service, const HttpRequest& request);
 Result<Reply> HandleReady(Service& service, const HttpRequest& request);
 Result<Reply> HandleMetrics(Service& service, const HttpRequest& request);
 
+// telemetry_handlers.cpp
+Result<Reply> HandleTelemetry(Service& service, const HttpRequest& request);
+Result<Reply> HandleIssues(Service& service, const HttpRequest& request);
+Result<Reply> HandleClearIssues(Service& service, const HttpRequest& request);
+
+// snapshot_handlers.cpp: of the path's collection, or of the whole store where it names none.
+Result<Reply> HandleListSnapshots(Service& service, const HttpRequest& request);
+Result<Reply> HandleCreateSnapshot(Service& service, const HttpRequest& request);
+Result<Reply> HandleDownloadSnapshot(Service& service, const HttpRequest& request);
+Result<Reply> HandleDeleteSnapshot(Service& service, const HttpRequest& request);
+Result<Reply> HandleRecoverSnapshot(Service& service, const HttpRequest& request);
+Result<Reply> HandleUploadSnapshot(Service& service, const HttpRequest& request);
+
 // collection_handlers.cpp
 Result<Reply> HandleListCollections(Service& service, const HttpRequest& request);
 Result<Reply> HandleGetCollection(Service& service, const HttpRequest& request);

@@ -2,7 +2,9 @@
 // (no Beast). Nothing here touches a socket.
 #pragma once
 
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,7 +15,20 @@
 
 namespace almagest {
 
-struct Route;  // router.h
+struct Route;         // router.h
+struct AccessRights;  // access_rights.h
+
+// A request's body in a file, which goes with the object.
+struct UploadedFile {
+  explicit UploadedFile(std::string file) : path(std::move(file)) {}
+  UploadedFile(const UploadedFile&) = delete;
+  UploadedFile& operator=(const UploadedFile&) = delete;
+  ~UploadedFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+  }
+  const std::string path;
+};
 
 using NameValues = std::vector<std::pair<std::string, std::string>>;
 
@@ -27,6 +42,8 @@ struct HttpRequest {
   NameValues query_params;       // Decoded, in order of appearance.
   NameValues headers;            // Names in lower case.
   std::string body;
+  std::shared_ptr<const UploadedFile> upload;  // Set when admitted: the body goes there instead.
+  std::shared_ptr<const AccessRights> access;  // Set when admitted, but not on open routes.
 
   // The first one of that name; nullptr if there is none. Header names in lower case.
   const std::string* FindHeader(std::string_view name) const { return Find(headers, name); }
@@ -59,6 +76,7 @@ struct HttpResponse {
   NameValues headers;
   std::string body;
   ChunkSource chunks;  // Set: `body` is unused, the pieces are sent as they come.
+  std::string file;    // Set: the body is what this file holds; `body` is unused.
   bool close = false;  // The connection ends after this response.
 };
 

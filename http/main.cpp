@@ -13,6 +13,8 @@
 #include "http/authentication.h"
 #include "http/metrics.h"
 #include "http/server.h"
+#include "http/worker_pool.h"
+#include "storage/base/file.h"
 #include "storage/base/log.h"
 
 namespace {
@@ -27,8 +29,17 @@ struct Flags {
   std::string trainer;
   bool no_trainer = false;
   unsigned threads = 0;
-  std::string api_key;
+  almagest::AuthenticationOptions keys;
   bool allow_anonymous = false;
+  bool cross_origin = false;
+  std::string tls_certificate;
+  std::string tls_key;
+  unsigned body_megabytes = 32;
+  unsigned upload_gigabytes = 64;
+  unsigned connections = 2048;
+  std::vector<std::string> snapshot_hosts;
+  std::string storage_snapshot;
+  bool force_snapshot = false;
   double optimizer_cpu_share = 0.5;
   LogLevel log_level = LogLevel::kInfo;
 };
@@ -42,6 +53,46 @@ std::filesystem::path ExecutableFolder() {
   std::error_code error;
   const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
   return error ? std::filesystem::path(".") : path.parent_path();
+}
+
+void AddAccessFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--api-key", flags.keys.api_key, "Key that requests must carry")
+      ->envname("ALMAGEST_API_KEY");
+  app.add_option("--alt-api-key", flags.keys.alternative_api_key,
+                 "A second key with the same rights, for changing keys without a pause")
+      ->envname("ALMAGEST_ALT_API_KEY");
+  app.add_option("--read-only-api-key", flags.keys.read_only_api_key, "Key that may only read")
+      ->envname("ALMAGEST_READ_ONLY_API_KEY");
+  app.add_flag("--jwt-rbac", flags.keys.tokens,
+               "Accept JSON Web Tokens that are signed (HS256) with the api key");
+  app.add_flag("--allow-anonymous", flags.allow_anonymous,
+               "Listen beyond this machine without a key");
+  app.add_flag("--cors", flags.cross_origin, "Answer to web pages of every origin");
+  auto* certificate = app.add_option("--tls-cert", flags.tls_certificate,
+                                     "Certificate chain (PEM): serve HTTPS");
+  auto* key = app.add_option("--tls-key", flags.tls_key, "Private key (PEM) of --tls-cert");
+  certificate->needs(key);
+  key->needs(certificate);
+  app.add_option("--max-body-mb", flags.body_megabytes, "Largest request body, in MiB")
+      ->check(CLI::Range(1u, 1024u))
+      ->capture_default_str();
+  app.add_option("--max-connections", flags.connections, "Connections at once")
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->capture_default_str();
+}
+
+void AddSnapshotFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--max-upload-gb", flags.upload_gigabytes,
+                 "Largest snapshot that is uploaded or fetched, in GiB")
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->capture_default_str();
+  app.add_option("--snapshot-host", flags.snapshot_hosts,
+                 "HOST or HOST:PORT from which snapshots may be fetched (repeatable; default none)");
+  auto* snapshot = app.add_option("--storage-snapshot", flags.storage_snapshot,
+                                  "Recover this snapshot of a whole store before serving");
+  app.add_flag("--force-snapshot", flags.force_snapshot,
+               "Let --storage-snapshot replace collections that exist")
+      ->needs(snapshot);
 }
 
 void AddFlags(CLI::App& app, Flags& flags) {
@@ -58,10 +109,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--threads", flags.threads, "Worker threads; 0: two per core, at least 4")
       ->check(CLI::Range(0u, 1024u))
       ->capture_default_str();
-  app.add_option("--api-key", flags.api_key, "Key that requests must carry")
-      ->envname("ALMAGEST_API_KEY");
-  app.add_flag("--allow-anonymous", flags.allow_anonymous,
-               "Listen beyond this machine without a key");
+  AddAccessFlags(app, flags);
+  AddSnapshotFlags(app, flags);
   app.add_option("--optimizer-cpu-share", flags.optimizer_cpu_share,
                  "Part of one core for the optimizer while searches run")
       ->check(CLI::Range(0.05, 1.0))
@@ -76,7 +125,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
 }
 
 int Run(const Flags& flags) {
-  if (!almagest::IsLoopback(flags.host) && flags.api_key.empty() && !flags.allow_anonymous) {
+  if (flags.keys.tokens && flags.keys.api_key.empty()) {
+    return Complain("--jwt-rbac needs --api-key: tokens are signed with it");
+  }
+  if (!almagest::IsLoopback(flags.host) && !flags.keys.any() && !flags.allow_anonymous) {
     return Complain(
         fmt::format("--host {} can be reached from other machines: set --api-key (or "
                     "ALMAGEST_API_KEY), or say --allow-anonymous",
@@ -95,9 +147,10 @@ int Run(const Flags& flags) {
   if (flags.no_trainer) {
     options.trainer_executable.clear();
   } else if (access(options.trainer_executable.c_str(), X_OK) != 0) {
-    return Complain(fmt::format("the trainer {} is missing: name it by --trainer, or say "
-                                "--no-trainer to serve without adaptation jobs",
-                                options.trainer_executable.string()));
+    return Complain(
+        fmt::format("the trainer {} is missing: name it by --trainer, or say "
+                    "--no-trainer to serve without adaptation jobs",
+                    options.trainer_executable.string()));
   }
   options.optimizer_cpu_share = flags.optimizer_cpu_share;
   options.trainer_threads = cores;
@@ -105,27 +158,46 @@ int Run(const Flags& flags) {
   auto database = almagest::Database::Open(options);
   if (!database) return Complain(database.error().message);
 
+  if (!flags.storage_snapshot.empty()) {
+    const auto file = almagest::MappedFile::Open(flags.storage_snapshot);
+    if (!file) return Complain(file.error().message);
+    const auto recovered = (*database)->RecoverStore(file->bytes(), flags.force_snapshot);
+    if (!recovered) return Complain(recovered.error().message);
+  }
+
   almagest::Metrics metrics;
+  almagest::WorkerPool background(1, 64);
   almagest::Service service{**database, metrics, ALMAGEST_VERSION, ALMAGEST_COMMIT,
                             static_cast<int>(cores)};
-  almagest::Application application(service, flags.api_key);
+  service.background = &background;
+  service.snapshot_sources.hosts = flags.snapshot_hosts;
+  service.snapshot_sources.bytes_max = uint64_t{flags.upload_gigabytes} << 30;
+  almagest::ApplicationOptions application_options;
+  application_options.authentication = flags.keys;
+  application_options.cross_origin = flags.cross_origin;
+  almagest::Application application(service, application_options);
   almagest::ServerOptions server_options;
   server_options.host = flags.host;
   server_options.port = flags.port;
+  server_options.tls_certificate_file = flags.tls_certificate;
+  server_options.tls_key_file = flags.tls_key;
+  server_options.body_bytes_max = uint64_t{flags.body_megabytes} << 20;
+  server_options.upload_bytes_max = uint64_t{flags.upload_gigabytes} << 30;
+  server_options.connection_count_max = flags.connections;
   server_options.worker_threads = flags.threads > 0 ? flags.threads : std::max(4u, 2 * cores);
   auto server = almagest::Server::Start(server_options, application);
   if (!server) return Complain(server.error().message);
 
-  std::cout << fmt::format("almagest {} at http://{}:{}, data in {}, {}", ALMAGEST_VERSION,
-                           flags.host, (*server)->port(),
+  std::cout << fmt::format("almagest {} at {}://{}:{}, data in {}, {}", ALMAGEST_VERSION,
+                           flags.tls_certificate.empty() ? "http" : "https", flags.host, (*server)->port(),
                            std::filesystem::absolute(flags.data).lexically_normal().string(),
-                           flags.api_key.empty() ? "no api key" : "api key required")
+                           flags.keys.any() ? "api key required" : "no api key")
             << std::endl;
   const int signal = almagest::WaitForStopSignal();
   almagest::LogInfo(fmt::format("stopping after signal {}", signal));
   (*server)->Stop();
   server->reset();
-  database->reset();
+  // `background` ends what it has begun, then the database goes.
   return 0;
 }
 

@@ -34,14 +34,13 @@ struct Metrics::State {
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& requests =
       prometheus::BuildCounter()
-          .Name("almagest_http_requests_total")
+          .Name("rest_responses_total")
           .Help("Requests answered, by route and status.")
           .Register(registry);
-  prometheus::Family<prometheus::Histogram>& latency =
-      prometheus::BuildHistogram()
-          .Name("almagest_http_request_duration_seconds")
-          .Help("Time in the handler, by route.")
-          .Register(registry);
+  prometheus::Family<prometheus::Histogram>& latency = prometheus::BuildHistogram()
+                                                           .Name("rest_responses_duration_seconds")
+                                                           .Help("Time in the handler, by route.")
+                                                           .Register(registry);
 
   // One scrape's gauges, in a registry of their own so that dropped collections vanish.
   static void AddGauge(prometheus::Registry& gauges, const std::string& name,
@@ -55,21 +54,43 @@ Metrics::~Metrics() = default;
 
 void Metrics::CountRequest(std::string_view method, std::string_view route, unsigned status,
                            double seconds) {
-  const prometheus::Labels labels{{"method", std::string(method)}, {"route", std::string(route)}};
+  const prometheus::Labels labels{{"method", std::string(method)},
+                                  {"endpoint", std::string(route)}};
   prometheus::Labels with_status = labels;
   with_status.emplace("status", std::to_string(status));
   state_->requests.Add(with_status).Increment();
   state_->latency.Add(labels, LatencyBuckets()).Observe(seconds);
 }
 
-std::string Metrics::Render(Database& database) {
+std::vector<Metrics::RequestCount> Metrics::Requests() const {
+  std::vector<RequestCount> counts;
+  const auto families = state_->requests.Collect();
+  if (families.empty()) return counts;
+  for (const auto& metric : families[0].metric) {
+    RequestCount& entry = counts.emplace_back();
+    for (const auto& label : metric.label) {
+      if (label.name == "method") entry.method = label.value;
+      if (label.name == "endpoint") entry.route = label.value;
+      if (label.name == "status") entry.status = static_cast<unsigned>(std::stoul(label.value));
+    }
+    entry.count = static_cast<uint64_t>(metric.counter.value);
+  }
+  return counts;
+}
+
+std::string Metrics::Render(Database& database, const std::string& version) {
   prometheus::Registry gauges(prometheus::Registry::InsertBehavior::Merge);
+  State::AddGauge(gauges, "app_info", "What serves.", {{"name", "almagest"}, {"version", version}},
+                  1);
+  State::AddGauge(gauges, "cluster_enabled", "Whether this is one node of several.", {}, 0);
+  State::AddGauge(gauges, "collections_total", "Collections.", {},
+                  static_cast<double>(database.CollectionNames().size()));
   for (const std::string& name : database.CollectionNames()) {
     const auto collection = database.FindCollection(name);
     if (!collection) continue;
     const CollectionInfo info = (*collection)->Info();
     const prometheus::Labels labels{{"collection", name}};
-    State::AddGauge(gauges, "almagest_points", "Live points.", labels,
+    State::AddGauge(gauges, "collection_points", "Live points.", {{"id", name}},
                     static_cast<double>(info.points));
     State::AddGauge(gauges, "almagest_segments", "Segments, growing and sealed.", labels,
                     static_cast<double>(info.segments.size()));

@@ -19,8 +19,16 @@ class Metrics {
   // `route` is the route's pattern, never the path: the number of series stays bounded.
   void CountRequest(std::string_view method, std::string_view route, unsigned status,
                     double seconds);
+  struct RequestCount {
+    std::string method;
+    std::string route;
+    unsigned status = 0;
+    uint64_t count = 0;
+  };
+  // What was counted so far.
+  std::vector<RequestCount> Requests() const;
   // Takes the gauges (points, segments, jobs, memory) from `database`, then writes everything.
-  std::string Render(Database& database);
+  std::string Render(Database& database, const std::string& version);
 
  private:
   struct State;

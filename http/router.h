@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/access_rights.h"
 #include "http/http_message.h"
 #include "storage/base/result.h"
 
@@ -23,20 +24,29 @@ struct Service;  // service.h
 struct Reply {
   unsigned status = 200;
   bool enveloped = true;
+  bool accepted = false;  // {"status": "accepted"}, without a result.
   std::string content_type = "application/json";
   std::string body;
   NameValues headers;
   ChunkSource chunks;
+  std::string file;  // Set: the body is what this file holds.
 };
 
 // Runs on a worker; may block. Any number run at once.
 using Handler = Result<Reply> (*)(Service& service, const HttpRequest& request);
 
+enum class RouteBody : uint8_t {
+  kJson,
+  kJsonOrBytes,  // application/octet-stream as well.
+  kUpload,  // multipart/form-data, kept in a file (HttpRequest::upload).
+};
+
 struct Route {
   std::string_view method;
   std::string_view pattern;  // "/collections/{collection}/points"
   Handler handler;
-  bool open = false;  // Needs no api key.
+  RouteAccess access;
+  RouteBody body = RouteBody::kJson;
 };
 
 // Every route of the server: the whole surface in one place (routes.cpp).

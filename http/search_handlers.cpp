@@ -40,7 +40,7 @@ Result<Answer> RunQuery(Service& service, const Collection& collection, ParsedQu
                         const Deadline& deadline) {
   parsed.request.deadline = deadline;
   parsed.request.find_collection = [&service](const std::string& name) {
-    return service.database.FindCollection(name);
+    return ReadableCollection(service, name);
   };
   ALMAGEST_TRY(auto hits, ExecuteQuery(collection, parsed.request));
   std::string id = Remember(service, collection, parsed, hits);

@@ -1,11 +1,14 @@
 #include "http/server.h"
 
+#include <sys/stat.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
 #include <csignal>
@@ -48,6 +51,40 @@ Result<> Listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, const st
   return Fail(ErrorCode::kFailedPrecondition, "cannot listen on " + name + ": " + error.message());
 }
 
+using TlsContext = std::shared_ptr<asio::ssl::context>;
+
+// The files' contents, for a test of change that costs little.
+std::string Stamp(const ServerOptions& options) {
+  std::string stamp;
+  for (const std::string* file : {&options.tls_certificate_file, &options.tls_key_file}) {
+    struct stat status {};
+    if (stat(file->c_str(), &status) != 0) continue;
+    stamp += std::to_string(status.st_ino) + ' ' + std::to_string(status.st_size) + ' ' +
+             std::to_string(status.st_mtim.tv_sec) + '.' + std::to_string(status.st_mtim.tv_nsec) +
+             '\n';
+  }
+  return stamp;
+}
+
+Result<TlsContext> LoadTls(const ServerOptions& options) {
+  if (options.tls_certificate_file.empty() && options.tls_key_file.empty()) return TlsContext();
+  auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  error_code error;
+  tls->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1 |
+                       asio::ssl::context::no_compression,
+                   error);
+  const char* what = "certificate";
+  if (!error) tls->use_certificate_chain_file(options.tls_certificate_file, error);
+  if (!error) {
+    what = "key";
+    tls->use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
+  }
+  if (!error && SSL_CTX_check_private_key(tls->native_handle()) == 1) return tls;
+  return Fail(ErrorCode::kInvalidArgument,
+              std::string("the TLS ") + what + " file cannot be used: " +
+                  (error ? error.message() : "the key does not belong to the certificate"));
+}
+
 }  // namespace
 
 struct Server::State {
@@ -60,6 +97,8 @@ struct Server::State {
   asio::awaitable<void> Accept();
   asio::awaitable<void> RunSession(std::shared_ptr<Session> session);
   void BeginDrain();
+  // The context for a connection made now.
+  const TlsContext& CurrentTls();
 
   const ServerOptions options;
   asio::io_context io{1};
@@ -67,6 +106,9 @@ struct Server::State {
   tcp::acceptor acceptor;
   SessionContext context;
   std::set<std::shared_ptr<Session>> sessions;  // Network thread only.
+  TlsContext tls;                               // Network thread only, as what follows.
+  std::string tls_stamp;
+  std::chrono::steady_clock::time_point tls_checked;
   uint16_t port = 0;
   std::thread network_thread;
 
@@ -75,6 +117,22 @@ struct Server::State {
   size_t session_count = 0;  // Guarded by mutex.
   bool stopped = false;      // Guarded by mutex; Stop() was called.
 };
+
+const TlsContext& Server::State::CurrentTls() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!tls || now - tls_checked < options.tls_reload_interval) return tls;
+  tls_checked = now;
+  std::string stamp = Stamp(options);
+  if (stamp == tls_stamp) return tls;
+  tls_stamp = std::move(stamp);
+  if (auto loaded = LoadTls(options)) {
+    tls = *std::move(loaded);
+    LogInfo("took the changed TLS certificate");
+  } else {
+    LogWarning("kept the old TLS certificate: " + loaded.error().message);
+  }
+  return tls;
+}
 
 asio::awaitable<void> Server::State::Accept() {
   while (acceptor.is_open()) {
@@ -90,7 +148,7 @@ asio::awaitable<void> Server::State::Accept() {
     if (sessions.size() >= options.connection_count_max) continue;  // Closes the socket.
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
-    auto session = std::make_shared<Session>(std::move(socket), context);
+    auto session = std::make_shared<Session>(std::move(socket), CurrentTls(), context);
     sessions.insert(session);
     {
       std::lock_guard lock(mutex);
@@ -128,6 +186,9 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                               Dispatcher& dispatcher) {
   auto state = std::make_unique<State>(options, dispatcher);
   ALMAGEST_TRY(const tcp::endpoint endpoint, Resolve(state->io, options.host, options.port));
+  state->tls_stamp = Stamp(options);
+  state->tls_checked = std::chrono::steady_clock::now();
+  ALMAGEST_TRY(state->tls, LoadTls(options));
   const std::string name = options.host + ":" + std::to_string(options.port);
   ALMAGEST_TRY_VOID(Listen(state->acceptor, endpoint, name));
   error_code error;

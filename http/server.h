@@ -21,13 +21,20 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;  // 0: any free one.
   unsigned worker_threads = 4;
+  // PEM files, both or none: HTTPS with TLS 1.2 and up, and nothing else on the port. Changed files
+  // are taken within `tls_reload_interval`, for connections made from then on; files that cannot be
+  // used leave the old ones in place, with a log line.
+  std::string tls_certificate_file;
+  std::string tls_key_file;
+  std::chrono::milliseconds tls_reload_interval{10'000};
   size_t queue_length_max = 1024;                    // Requests waiting for a worker; beyond: 503.
   size_t connection_count_max = 2048;                // Beyond, new connections are closed at once.
   uint64_t body_bytes_max = 32u << 20;               // Also of chunked bodies; beyond: 413.
+  uint64_t upload_bytes_max = uint64_t{64} << 30;    // Of bodies that go to a file.
   uint32_t header_bytes_max = 16u << 10;             // Beyond: 431.
   std::chrono::milliseconds idle_timeout{75'000};    // Between requests; then closed.
   std::chrono::milliseconds header_timeout{10'000};  // First byte to last header; then 408.
-  std::chrono::milliseconds body_timeout{60'000};    // Whole body; then 408.
+  std::chrono::milliseconds body_timeout{60'000};    // Whole body, or a MiB of an upload; then 408.
   std::chrono::milliseconds write_timeout{60'000};   // Whole response (each chunk of a stream).
   std::chrono::milliseconds drain_timeout{10'000};   // Stop(): for requests that are under way.
 };
@@ -40,6 +47,10 @@ class Dispatcher {
   // request (no route, no key), nullopt lets it in. Must be quick. `query_params` comes in as one
   // unnamed value, the raw query string; this fills it, path_params and route.
   virtual std::optional<HttpResponse> Admit(HttpRequest& request) = 0;
+  // On a worker, still before the body, for requests that Admit let in and this says yes to:
+  // an answer refuses the request.
+  virtual bool NeedsConfirmation(const HttpRequest&) const { return false; }
+  virtual std::optional<HttpResponse> Confirm(const HttpRequest&) { return std::nullopt; }
   // On a worker. Does not throw.
   virtual HttpResponse Handle(const HttpRequest& request) = 0;
   // A response that the server makes itself (limits, timeouts, broken HTTP).
@@ -49,7 +60,8 @@ class Dispatcher {
 class Server {
  public:
   // Binds and starts to serve. kFailedPrecondition "127.0.0.1:7333 is in use", kInvalidArgument
-  // for an address that cannot be resolved. The dispatcher outlives the server.
+  // for an address that cannot be resolved or TLS files that cannot be used. The dispatcher
+  // outlives the server.
   static Result<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                Dispatcher& dispatcher);
   // Stops, if Stop() was not called.

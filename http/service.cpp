@@ -8,6 +8,17 @@
 
 namespace almagest {
 
+bool MayRead(const Service& service, const std::string& collection) {
+  return service.access == nullptr || service.access->MayRead(collection);
+}
+
+Result<std::shared_ptr<Collection>> ReadableCollection(Service& service, const std::string& name) {
+  if (service.access != nullptr) {
+    ALMAGEST_TRY_VOID(service.access->Check(RouteAccess::kRead, name));
+  }
+  return service.database.FindCollection(name);
+}
+
 Result<std::shared_ptr<Collection>> PathCollection(Service& service, const HttpRequest& request) {
   return service.database.FindCollection(request.PathParam("collection"));
 }

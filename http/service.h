@@ -11,21 +11,32 @@
 #include "http/json_writer.h"
 #include "http/metrics.h"
 #include "http/router.h"
+#include "http/snapshot_download.h"
+#include "http/worker_pool.h"
 
 namespace almagest {
 
 // Reported at `GET /`. Qdrant's clients compare `version` with their own and only warn.
 inline constexpr const char* kQdrantVersion = "1.19.0";
+inline constexpr const char* kBytesContentType = "application/octet-stream";
 inline constexpr const char* kTitle = "almagest - vector search engine that learns";
 
+// One for the server; a copy for every request, with the caller's rights.
 struct Service {
   Database& database;
   Metrics& metrics;
   std::string version;  // Ours.
   std::string commit;   // 40 hexadecimal digits, or empty when built outside a repository.
   int encoder_threads = 2;
+  WorkerPool* background = nullptr;  // For what a caller does not wait for.
+  SnapshotSources snapshot_sources = {};
+  const AccessRights* access = nullptr;  // nullptr: everything.
 };
 
+bool MayRead(const Service& service, const std::string& collection);
+
+// A collection that a body names; kForbidden if the caller may not read it.
+Result<std::shared_ptr<Collection>> ReadableCollection(Service& service, const std::string& name);
 // The collection that the path names; kNotFound as the database says it.
 Result<std::shared_ptr<Collection>> PathCollection(Service& service, const HttpRequest& request);
 

@@ -32,7 +32,7 @@ Result<Reply> HandleReady(Service& service, const HttpRequest&) {
 }
 
 Result<Reply> HandleMetrics(Service& service, const HttpRequest&) {
-  return TextReply(service.metrics.Render(service.database),
+  return TextReply(service.metrics.Render(service.database, service.version),
                    "text/plain; version=0.0.4; charset=utf-8");
 }
 

@@ -19,10 +19,13 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kStreamPollInterval{200};
 constexpr std::chrono::milliseconds kLingerTimeout{2'000};
 constexpr size_t kLingerBytesMax = 64u << 20;
+constexpr size_t kUploadStride = 1u << 20;  // What must come within a body timeout.
+constexpr const char* kTooManyWait = "Service unavailable: too many requests wait";
 
 // A request on its way through a worker. Shared, so that it outlives an aborted connection.
 struct Exchange {
   HttpRequest request;
+  std::optional<HttpResponse> refusal;
   HttpResponse response;
 };
 
@@ -56,8 +59,10 @@ void FillHead(const HttpResponse& from, Message& to) {
 
 }  // namespace
 
-Session::Session(Socket socket, SessionContext& context)
-    : socket_(std::move(socket)), context_(context), timer_(socket_.get_executor()) {}
+Session::Session(Socket socket, Transport::TlsContext tls, SessionContext& context)
+    : transport_(std::move(socket), std::move(tls)),
+      context_(context),
+      timer_(transport_.get_executor()) {}
 
 void Session::StartTimer(std::chrono::milliseconds timeout) {
   timed_out_ = false;
@@ -68,7 +73,7 @@ void Session::StartTimer(std::chrono::milliseconds timeout) {
     if (error || self->timer_round_ != round) return;
     self->timed_out_ = true;
     beast::error_code ignored;
-    self->socket_.cancel(ignored);
+    self->transport_.socket().cancel(ignored);
   });
 }
 
@@ -83,13 +88,13 @@ void Session::Drain() {
 
 void Session::Abort() {
   beast::error_code ignored;
-  socket_.shutdown(Socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  transport_.socket().shutdown(Socket::shutdown_both, ignored);
+  transport_.socket().close(ignored);
 }
 
 asio::awaitable<void> Session::Run() {
   const std::shared_ptr<Session> self = shared_from_this();
-  bool goes_on = true;
+  bool goes_on = co_await Handshake();
   while (goes_on && !context_.draining) {
     if (buffer_.size() == 0) {
       const bool has_data = co_await WaitForRequest();
@@ -102,9 +107,17 @@ asio::awaitable<void> Session::Run() {
   Abort();
 }
 
+asio::awaitable<bool> Session::Handshake() {
+  if (!transport_.is_tls()) co_return true;
+  StartTimer(context_.options.header_timeout);
+  auto [error] = co_await transport_.async_handshake(kToken);
+  StopTimer();
+  co_return !error;
+}
+
 asio::awaitable<bool> Session::WaitForRequest() {
   StartTimer(context_.options.idle_timeout);
-  auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(4096), kToken);
+  auto [error, count] = co_await transport_.async_read_some(buffer_.prepare(4096), kToken);
   StopTimer();
   buffer_.commit(count);
   co_return !error && count > 0;
@@ -124,6 +137,9 @@ std::optional<HttpResponse> Session::ReadFailure(beast::error_code error) {
     return dispatcher.Refuse(413, "Payload too large: the request's body is longer than " +
                                       std::to_string(options.body_bytes_max) + " bytes");
   }
+  if (error == boost::system::errc::no_space_on_device) {
+    return dispatcher.Refuse(507, "Storage full: there is no room for the upload");
+  }
   if (error == http::error::end_of_stream || error == http::error::partial_message) return {};
   if (error.category() == http::make_error_code(http::error::bad_method).category()) {
     return dispatcher.Refuse(400, "Bad request: this is not valid HTTP: " + error.message());
@@ -141,7 +157,7 @@ asio::awaitable<bool> Session::ServeOne() {
 
   StartTimer(options.header_timeout);
   auto [header_error, header_bytes] =
-      co_await http::async_read_header(socket_, buffer_, parser, kToken);
+      co_await http::async_read_header(transport_, buffer_, parser, kToken);
   StopTimer();
   if (header_error) {
     std::optional<HttpResponse> refusal = ReadFailure(header_error);
@@ -157,21 +173,23 @@ asio::awaitable<bool> Session::ServeOne() {
     co_await SendAndLinger(*refusal);
     co_return false;
   }
-  if (!parser.is_done()) {
-    if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-      const bool sent = co_await SendContinue();
-      if (!sent) co_return false;
-    }
-    StartTimer(options.body_timeout);
-    auto [body_error, body_bytes] = co_await http::async_read(socket_, buffer_, parser, kToken);
-    StopTimer();
-    if (body_error) {
-      refusal = ReadFailure(body_error);
-      if (refusal) co_await SendAndLinger(*refusal);
+  if (context_.dispatcher.NeedsConfirmation(exchange->request)) {
+    std::function<void()> confirm = [exchange, this] {
+      exchange->refusal = context_.dispatcher.Confirm(exchange->request);
+    };
+    const bool was_run = co_await RunOnWorker(std::move(confirm));
+    if (!was_run) exchange->refusal = context_.dispatcher.Refuse(503, kTooManyWait);
+    if (exchange->refusal) {
+      if (parser.is_done()) co_return co_await Send(*exchange->refusal, parser.keep_alive());
+      co_await SendAndLinger(*exchange->refusal);
       co_return false;
     }
   }
-  exchange->request.body = std::move(parser.get().body());
+  const bool wants_keep_alive = parser.keep_alive();
+  if (!parser.is_done()) {
+    const bool received = co_await ReceiveBody(parser, exchange->request);
+    if (!received) co_return false;
+  }
 
   Dispatcher* dispatcher = &context_.dispatcher;
   // Named: GCC 12 destroys the closure twice when it is a temporary of a co_await expression.
@@ -180,17 +198,63 @@ asio::awaitable<bool> Session::ServeOne() {
   };
   const bool was_run = co_await RunOnWorker(std::move(job));
   if (!was_run) {
-    exchange->response = dispatcher->Refuse(503, "Service unavailable: too many requests wait");
+    exchange->response = dispatcher->Refuse(503, kTooManyWait);
   }
   if (exchange->response.chunks && !head_only_) co_return co_await SendStream(exchange->response);
-  const bool keep_alive = parser.keep_alive() && !context_.draining && !exchange->response.close;
+  const bool keep_alive = wants_keep_alive && !context_.draining && !exchange->response.close;
+  if (!exchange->response.file.empty()) {
+    co_return co_await SendFile(exchange->response, keep_alive);
+  }
   co_return co_await Send(exchange->response, keep_alive);
+}
+
+asio::awaitable<bool> Session::ReceiveBody(Parser& parser, HttpRequest& request) {
+  if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    const bool sent = co_await SendContinue();
+    if (!sent) co_return false;
+  }
+  if (request.upload) co_return co_await ReceiveUpload(parser, request.upload->path);
+  StartTimer(context_.options.body_timeout);
+  auto [error, count] = co_await http::async_read(transport_, buffer_, parser, kToken);
+  StopTimer();
+  if (!error) {
+    request.body = std::move(parser.get().body());
+    co_return true;
+  }
+  std::optional<HttpResponse> refusal = ReadFailure(error);
+  if (refusal) co_await SendAndLinger(*refusal);
+  co_return false;
+}
+
+asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& path) {
+  http::request_parser<http::file_body> upload(std::move(parser));
+  upload.body_limit(context_.options.upload_bytes_max);
+  beast::error_code error;
+  upload.get().body().open(path.c_str(), beast::file_mode::write_new, error);
+  size_t since_timer = 0;
+  StartTimer(context_.options.body_timeout);
+  while (!error && !upload.is_done()) {
+    auto [failure, count] = co_await http::async_read_some(transport_, buffer_, upload, kToken);
+    error = failure;
+    since_timer += count;
+    if (since_timer < kUploadStride) continue;
+    since_timer = 0;
+    StartTimer(context_.options.body_timeout);
+  }
+  StopTimer();
+  if (!error) {
+    upload.get().body().close();
+    co_return true;
+  }
+  std::optional<HttpResponse> refusal = ReadFailure(error);
+  if (refusal) co_await SendAndLinger(*refusal);
+  co_return false;
 }
 
 asio::awaitable<bool> Session::SendContinue() {
   http::response<http::empty_body> message(http::status::continue_, 11);
   StartTimer(context_.options.write_timeout);
-  auto [error, count] = co_await http::async_write(socket_, message, kToken);
+  auto [error, count] = co_await http::async_write(transport_, message, kToken);
   StopTimer();
   co_return !error;
 }
@@ -207,7 +271,7 @@ asio::awaitable<bool> Session::SendHead(const HttpResponse& response, bool keep_
   }
   http::response_serializer<http::empty_body> serializer(message);
   StartTimer(context_.options.write_timeout);
-  auto [error, count] = co_await http::async_write_header(socket_, serializer, kToken);
+  auto [error, count] = co_await http::async_write_header(transport_, serializer, kToken);
   StopTimer();
   co_return !error && keep_alive;
 }
@@ -221,9 +285,37 @@ asio::awaitable<bool> Session::Send(HttpResponse& response, bool keep_alive) {
   message.body() = std::move(response.body);
   message.prepare_payload();
   StartTimer(context_.options.write_timeout);
-  auto [error, count] = co_await http::async_write(socket_, message, kToken);
+  auto [error, count] = co_await http::async_write(transport_, message, kToken);
   StopTimer();
   co_return !error && keep_alive;
+}
+
+asio::awaitable<bool> Session::SendFile(const HttpResponse& response, bool keep_alive) {
+  http::response<http::file_body> message;
+  message.version(11);
+  FillHead(response, message);
+  message.keep_alive(keep_alive);
+  beast::error_code open_error;
+  message.body().open(response.file.c_str(), beast::file_mode::read, open_error);
+  if (open_error) {  // Removed since the handler found it.
+    HttpResponse gone = context_.dispatcher.Refuse(404, "Not found: the file is gone");
+    co_return co_await Send(gone, keep_alive);
+  }
+  message.prepare_payload();
+  http::response_serializer<http::file_body> serializer(message);
+  if (head_only_) {
+    StartTimer(context_.options.write_timeout);
+    auto [error, count] = co_await http::async_write_header(transport_, serializer, kToken);
+    StopTimer();
+    co_return !error && keep_alive;
+  }
+  while (!serializer.is_done()) {  // Each piece has the whole timeout.
+    StartTimer(context_.options.write_timeout);
+    auto [error, count] = co_await http::async_write_some(transport_, serializer, kToken);
+    StopTimer();
+    if (error) co_return false;
+  }
+  co_return keep_alive;
 }
 
 asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
@@ -236,14 +328,14 @@ asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
   http::response_serializer<http::empty_body> serializer(message);
   StartTimer(context_.options.write_timeout);
   auto [header_error, header_bytes] =
-      co_await http::async_write_header(socket_, serializer, kToken);
+      co_await http::async_write_header(transport_, serializer, kToken);
   StopTimer();
   if (header_error) co_return false;
 
   const auto piece = std::make_shared<std::optional<std::string>>();
   const auto source = std::make_shared<ChunkSource>(std::move(response.chunks));
-  asio::steady_timer pause(socket_.get_executor());
-  while (!context_.draining && socket_.is_open()) {
+  asio::steady_timer pause(transport_.get_executor());
+  while (!context_.draining && transport_.socket().is_open()) {
     std::function<void()> job = [piece, source] { *piece = (*source)(); };
     const bool was_run = co_await RunOnWorker(std::move(job));
     if (was_run && !piece->has_value()) break;
@@ -254,22 +346,22 @@ asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
     }
     StartTimer(context_.options.write_timeout);
     const asio::const_buffer bytes = asio::buffer(**piece);
-    auto [error, count] = co_await asio::async_write(socket_, http::make_chunk(bytes), kToken);
+    auto [error, count] = co_await asio::async_write(transport_, http::make_chunk(bytes), kToken);
     StopTimer();
     if (error) co_return false;
   }
-  co_await asio::async_write(socket_, http::make_chunk_last(), kToken);
+  co_await asio::async_write(transport_, http::make_chunk_last(), kToken);
   co_return false;
 }
 
 asio::awaitable<void> Session::SendAndLinger(HttpResponse& response) {
   co_await Send(response, false);
   beast::error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  transport_.socket().shutdown(Socket::shutdown_send, ignored);
   StartTimer(kLingerTimeout);
   for (size_t total = 0; total < kLingerBytesMax && !timed_out_;) {
     buffer_.clear();
-    auto [error, count] = co_await socket_.async_read_some(buffer_.prepare(64 << 10), kToken);
+    auto [error, count] = co_await transport_.async_read_some(buffer_.prepare(64 << 10), kToken);
     if (error) break;
     total += count;
   }
@@ -280,7 +372,7 @@ asio::awaitable<bool> Session::RunOnWorker(std::function<void()> job) {
   bool was_queued = false;
   auto initiate = [this, &was_queued, job = std::move(job)](auto handler) mutable {
     auto resume = std::make_shared<decltype(handler)>(std::move(handler));
-    const auto executor = socket_.get_executor();
+    const auto executor = transport_.get_executor();
     was_queued = context_.workers.Submit([job = std::move(job), resume, executor]() mutable {
       job();
       asio::post(executor, [resume = std::move(resume)] { (*resume)(); });

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "http/server.h"
+#include "http/transport.h"
 #include "http/worker_pool.h"
 
 namespace almagest {
@@ -30,7 +31,8 @@ struct SessionContext {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   using Socket = boost::asio::ip::tcp::socket;
-  Session(Socket socket, SessionContext& context);
+  // `tls` may be null: plain HTTP.
+  Session(Socket socket, Transport::TlsContext tls, SessionContext& context);
 
   // Serves requests until the connection ends.
   boost::asio::awaitable<void> Run();
@@ -41,12 +43,18 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  boost::asio::awaitable<bool> Handshake();
   boost::asio::awaitable<bool> WaitForRequest();
   // One request and its answer; false when the connection shall end.
   boost::asio::awaitable<bool> ServeOne();
+  // The rest of a request whose head `parser` has read; false when it could not be read, which was
+  // answered.
+  boost::asio::awaitable<bool> ReceiveBody(Parser& parser, HttpRequest& request);
+  boost::asio::awaitable<bool> ReceiveUpload(Parser& parser, const std::string& path);
   boost::asio::awaitable<bool> SendContinue();
   boost::asio::awaitable<bool> Send(HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendHead(const HttpResponse& response, bool keep_alive);
+  boost::asio::awaitable<bool> SendFile(const HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendStream(HttpResponse& response);
   // Sends `response`, then reads on a little so that the peer sees it before the connection goes.
   boost::asio::awaitable<void> SendAndLinger(HttpResponse& response);
@@ -59,13 +67,13 @@ class Session : public std::enable_shared_from_this<Session> {
   void StartTimer(std::chrono::milliseconds timeout);
   void StopTimer();
 
-  Socket socket_;
+  Transport transport_;
   SessionContext& context_;
   boost::asio::steady_timer timer_;
   uint64_t timer_round_ = 0;
   bool timed_out_ = false;
   bool head_only_ = false;  // The request is a HEAD: its answer ends after the headers.
-  bool busy_ = false;  // A request was begun and not yet answered.
+  bool busy_ = false;       // A request was begun and not yet answered.
   boost::beast::flat_buffer buffer_;
 };
 

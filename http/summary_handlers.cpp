@@ -94,7 +94,7 @@ Result<Reply> HandleGroups(Service& service, const HttpRequest& request, QueryBo
   ALMAGEST_TRY(const auto lookup, FindGroupLookup(body));
   std::shared_ptr<Collection> source;
   if (lookup) {
-    ALMAGEST_TRY(source, service.database.FindCollection(lookup->collection));
+    ALMAGEST_TRY(source, ReadableCollection(service, lookup->collection));
   }
   ALMAGEST_TRY(ParsedQuery parsed,
                ParseWithTexts(service.database.text_models(), service.encoder_threads,
@@ -102,7 +102,7 @@ Result<Reply> HandleGroups(Service& service, const HttpRequest& request, QueryBo
   groups.query = std::move(parsed.request);
   groups.query.deadline = deadline;
   groups.query.find_collection = [&service](const std::string& name) {
-    return service.database.FindCollection(name);
+    return ReadableCollection(service, name);
   };
   ALMAGEST_TRY(const auto found, ExecuteGroups(*collection, groups));
   JsonWriter json = BeginResult();

@@ -62,8 +62,9 @@ Result<> RecordCheck::Add(ColumnFamily family, std::string_view own_key, std::st
       }
       return {};
     }
+    default:
+      return Fault("it has a record of an unknown kind");
   }
-  return Fault("it has a record of an unknown kind");
 }
 
 Result<> RecordCheck::CheckMeta(const std::string& key, std::string_view value) {

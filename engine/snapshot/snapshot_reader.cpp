@@ -1,6 +1,6 @@
 #include "engine/snapshot/snapshot_reader.h"
 
-#include <cstring>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -73,7 +73,7 @@ Result<> ForEachRecord(std::string_view payload, const SnapshotVisit& visit) {
   };
   if (payload.empty()) return broken();
   const auto number = static_cast<unsigned char>(payload[0]);
-  if (number >= kColumnFamilyCount) return broken();
+  if (number >= std::size(kSnapshotFamilies)) return broken();
   const auto family = static_cast<ColumnFamily>(number);
   payload.remove_prefix(1);
   constexpr size_t kHead = 8;

@@ -27,8 +27,9 @@ std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// Jobs stay behind.
-bool IsPartOfSnapshot(ColumnFamily family, std::string_view key) {
+// Jobs stay behind, and so does what opening a collection makes again.
+bool IsPartOfSnapshot(ColumnFamily family, CollectionId id, std::string_view key) {
+  if (family == ColumnFamily::kMeta) return key == ManifestKey(id) || key == SequenceKey(id);
   if (family != ColumnFamily::kLearning) return true;
   const auto parts = ParseLearningKey(key);
   return parts && parts->kind != LearningKind::kJob;
@@ -86,7 +87,7 @@ struct SnapshotWriter::State {
     ALMAGEST_TRY_VOID(store.Scan(
         family, range.first, range.limit,
         [&](std::string_view key, std::string_view value) {
-          if (!IsPartOfSnapshot(family, key)) return true;
+          if (!IsPartOfSnapshot(family, id, key)) return true;
           const std::string_view own = key.substr(kCollectionPrefixBytes);
           AppendInteger(frame, static_cast<uint32_t>(own.size()));
           AppendInteger(frame, static_cast<uint32_t>(value.size()));
@@ -123,8 +124,8 @@ Result<> SnapshotWriter::AddCollection(const std::string& name, const std::strin
       {"name", name}, {"config", config_json}, {"created_at_micros", created_at_micros}};
   ALMAGEST_TRY_VOID(state_->WriteFrame('C', Dump(head)));
   ++state_->collections;
-  for (size_t family = 0; family < kColumnFamilyCount; ++family) {
-    ALMAGEST_TRY_VOID(state_->WriteFamily(static_cast<ColumnFamily>(family), id, store, snapshot));
+  for (const ColumnFamily family : kSnapshotFamilies) {
+    ALMAGEST_TRY_VOID(state_->WriteFamily(family, id, store, snapshot));
   }
   return {};
 }

@@ -29,6 +29,10 @@ namespace almagest {
 
 inline constexpr std::string_view kSnapshotMagic = "ALMSNAP1";
 inline constexpr size_t kSnapshotFrameHead = 1 + 4 + 8;
+// What a snapshot holds records of; the numbers are part of its form.
+inline constexpr ColumnFamily kSnapshotFamilies[] = {
+    ColumnFamily::kMeta,    ColumnFamily::kPoints,   ColumnFamily::kVectors, ColumnFamily::kSparse,
+    ColumnFamily::kPayload, ColumnFamily::kFeedback, ColumnFamily::kLearning};
 
 // Writes one file from front to back. Not thread-safe. An object that goes before Finish removes
 // its file.

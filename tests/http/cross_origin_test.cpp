@@ -8,11 +8,18 @@
 namespace almagest {
 namespace {
 
+ApplicationOptions OpenWithKey() {
+  ApplicationOptions options;
+  options.authentication.api_key = "0123456789abcdef";
+  options.cross_origin = true;
+  return options;
+}
+
 using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(CrossOrigin, APreflightNeedsNoKeyAndDoesNothing) {
-  TestApplication server("0123456789abcdef");
+  TestApplication server(OpenWithKey());
   const Answer answer = server.Call("OPTIONS", "/collections/c", "",
                                     {{"origin", "http://a.example"},
                                      {"access-control-request-method", "DELETE"},
@@ -25,13 +32,24 @@ TEST(CrossOrigin, APreflightNeedsNoKeyAndDoesNothing) {
 }
 
 TEST(CrossOrigin, AnswersAndRefusalsNameTheOriginsAllowed) {
-  TestApplication server("0123456789abcdef");
+  TestApplication server(OpenWithKey());
   const NameValues origin{{"origin", "http://a.example"}};
   EXPECT_EQ(server.Call("GET", "/", "", origin).Header("Access-Control-Allow-Origin"), "*");
   const Answer refused = server.Call("GET", "/collections", "", origin);
   EXPECT_EQ(refused.status, 401u);
   EXPECT_EQ(refused.Header("Access-Control-Allow-Origin"), "*");
   EXPECT_EQ(server.Call("GET", "/").Header("Access-Control-Allow-Origin"), "");
+}
+
+TEST(CrossOrigin, IsOffUnlessAskedFor) {
+  TestApplication server;
+  const NameValues origin{{"origin", "http://a.example"},
+                          {"access-control-request-method", "DELETE"}};
+  EXPECT_EQ(server.Call("GET", "/", "", origin).Header("Access-Control-Allow-Origin"), "");
+  EXPECT_EQ(server.Call("GET", "/none", "", origin).Header("Access-Control-Allow-Origin"), "");
+  const Answer preflight = server.Call("OPTIONS", "/collections/c", "", origin);
+  EXPECT_EQ(preflight.status, 405u);
+  EXPECT_EQ(preflight.Header("Access-Control-Allow-Origin"), "");
 }
 
 TEST(Head, HasTheHeadersOfTheGetAndNoBody) {

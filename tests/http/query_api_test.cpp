@@ -164,8 +164,9 @@ TEST_F(QueryApiTest, AMissingTrainerIsNamed) {
 TEST_F(QueryApiTest, MetricsCountWhatHappened) {
   Do("GET", "/collections/c");
   const std::string text = server_.Call("GET", "/metrics").text;
-  EXPECT_THAT(text, HasSubstr("almagest_points{collection=\"c\"} 3"));
-  EXPECT_THAT(text, HasSubstr("route=\"/collections/{collection}/points\",status=\"200\"} 1"));
+  EXPECT_THAT(text, HasSubstr("collection_points{id=\"c\"} 3"));
+  EXPECT_THAT(text, HasSubstr("endpoint=\"/collections/{collection}/points\",method=\"PUT\","
+                              "status=\"200\"} 1"));
 }
 
 }  // namespace

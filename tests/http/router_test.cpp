@@ -65,8 +65,14 @@ TEST(ParseQueryString, DecodesPairs) {
               ElementsAre(Pair("a", "1"), Pair("b", "x y z"), Pair("flag", ""), Pair("c", "=")));
 }
 
+ApplicationOptions WithKey() {
+  ApplicationOptions options;
+  options.authentication.api_key = "0123456789abcdef";
+  return options;
+}
+
 TEST(Authentication, EveryRouteButTheOpenOnesNeedsTheKey) {
-  TestApplication server("0123456789abcdef");
+  TestApplication server(WithKey());
   std::vector<std::string> open;
   for (const Route& route : Routes()) {
     const Answer answer = server.Call(std::string(route.method), std::string(route.pattern));
@@ -80,7 +86,7 @@ TEST(Authentication, EveryRouteButTheOpenOnesNeedsTheKey) {
 }
 
 TEST(Authentication, TakesBothHeadersAndNothingElse) {
-  TestApplication server("0123456789abcdef");
+  TestApplication server(WithKey());
   const auto status = [&](const char* name, const char* value) {
     return server.Call("GET", "/collections", "", {{name, value}}).status;
   };

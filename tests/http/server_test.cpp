@@ -17,7 +17,9 @@ using namespace std::chrono_literals;
 class ServerTest : public ::testing::Test {
  protected:
   void Start(ServerOptions options = {}, const std::string& api_key = "") {
-    application_ = std::make_unique<TestApplication>(api_key);
+    ApplicationOptions application_options;
+    application_options.authentication.api_key = api_key;
+    application_ = std::make_unique<TestApplication>(application_options);
     auto server = Server::Start(options, application_->application());
     ASSERT_TRUE(server.has_value()) << server.error().message;
     server_ = *std::move(server);

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "storage/base/file.h"
 #include "storage/base/log.h"
 
 namespace almagest {
@@ -15,7 +16,7 @@ std::string Answer::Header(const std::string& name) const {
   return "";
 }
 
-TestApplication::TestApplication(const std::string& api_key) {
+TestApplication::TestApplication(ApplicationOptions options_of_application) {
   SetLogLevel(LogLevel::kError);
   std::string pattern = (std::filesystem::temp_directory_path() / "almagest-http-XXXXXX").string();
   folder_ = mkdtemp(pattern.data());
@@ -33,15 +34,30 @@ TestApplication::TestApplication(const std::string& api_key) {
   database_ = *std::move(database);
   service_ =
       std::make_unique<Service>(Service{*database_, metrics_, "0.0.1", std::string(40, '0'), 1});
-  application_ = std::make_unique<Application>(*service_, api_key);
+  service_->background = background_.get();
+  application_ = std::make_unique<Application>(*service_, std::move(options_of_application));
 }
 
 TestApplication::~TestApplication() {
   application_.reset();
+  background_.reset();  // Ends what it has begun.
   service_.reset();
   database_.reset();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
+}
+
+// As the session does: admit, confirm, then take the body.
+HttpResponse TestApplication::Serve(HttpRequest request, const std::string& body) {
+  auto refusal = application_->Admit(request);
+  if (!refusal && application_->NeedsConfirmation(request)) refusal = application_->Confirm(request);
+  if (refusal) return *std::move(refusal);
+  if (request.upload) {
+    EXPECT_TRUE(WriteFileAtomically(request.upload->path, body));
+  } else {
+    request.body = body;
+  }
+  return application_->Handle(request);
 }
 
 Answer TestApplication::Call(const std::string& method, const std::string& target,
@@ -56,13 +72,15 @@ Answer TestApplication::Call(const std::string& method, const std::string& targe
   request.headers = headers;
   if (!body.empty()) {
     request.headers.emplace_back("content-length", std::to_string(body.size()));
-    request.headers.emplace_back("content-type", "application/json");
+    if (request.FindHeader("content-type") == nullptr) {
+      request.headers.emplace_back("content-type", "application/json");
+    }
   }
-  request.body = body;
-  HttpResponse response = application_->Serve(std::move(request));
+  HttpResponse response = Serve(std::move(request), body);
   Answer answer;
   answer.status = response.status;
   answer.text = std::move(response.body);
+  if (!response.file.empty()) answer.text = ReadFile(response.file).value_or("");
   answer.body = nlohmann::json::parse(answer.text, nullptr, /*allow_exceptions=*/false);
   if (answer.body.is_discarded()) answer.body = nullptr;
   answer.headers = std::move(response.headers);

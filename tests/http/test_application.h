@@ -23,19 +23,23 @@ struct Answer {
 
 class TestApplication {
  public:
-  explicit TestApplication(const std::string& api_key = "");
+  explicit TestApplication(ApplicationOptions options = {});
   ~TestApplication();
 
   // `target` is a path with an optional query string.
   Answer Call(const std::string& method, const std::string& target, const std::string& body = "",
               const NameValues& headers = {});
+  const std::filesystem::path& folder() const { return folder_; }
   Application& application() { return *application_; }
   Database& database() { return *database_; }
 
  private:
+  HttpResponse Serve(HttpRequest request, const std::string& body);
+
   std::filesystem::path folder_;
   std::unique_ptr<Database> database_;
   Metrics metrics_;
+  std::unique_ptr<WorkerPool> background_ = std::make_unique<WorkerPool>(1, 16);
   std::unique_ptr<Service> service_;
   std::unique_ptr<Application> application_;
 };
