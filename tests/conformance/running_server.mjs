@@ -32,6 +32,7 @@ export async function startServer(executable, extraArguments = []) {
   });
   return {
     url,
+    folder,
     // Resolves to the exit code.
     async stop() {
       child.kill('SIGTERM');
