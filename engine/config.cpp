@@ -45,7 +45,27 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
   ALMAGEST_TRY_VOID(CheckFieldName("a vector name", name, kNameBytesMax));
   ALMAGEST_TRY_VOID(CheckRange(prefix + ".size", dense.dimension, 1u, kDimensionMax));
   ALMAGEST_TRY_VOID(CheckRange(prefix + ".hnsw_config.m", dense.hnsw.degree, 4u, 128u));
-  return CheckRange(prefix + ".hnsw_config.ef_construct", dense.hnsw.build_beam, 4u, 4096u);
+  ALMAGEST_TRY_VOID(
+      CheckRange(prefix + ".hnsw_config.ef_construct", dense.hnsw.build_beam, 4u, 4096u));
+  const Quantization& quantization = dense.quantization;
+  if (quantization.kind > Quantization::Kind::kBinary) {
+    return Fail(ErrorCode::kOutOfRange, prefix + ".quantization_config is of an unknown kind");
+  }
+  if (!(quantization.quantile >= 0.5 && quantization.quantile <= 1.0)) {
+    return Fail(ErrorCode::kOutOfRange, prefix + ".quantization_config.scalar.quantile is " +
+                                            std::to_string(quantization.quantile) +
+                                            " but has to be within 0.5 and 1");
+  }
+  if (!(quantization.code_share >= 1.0 && quantization.code_share <= 2.0)) {
+    return Fail(ErrorCode::kOutOfRange, prefix + ".quantization_config.binary has " +
+                                            std::to_string(quantization.code_share) +
+                                            " bits per dimension but has to have 1, 1.5 or 2");
+  }
+  if (dense.distance == Distance::kManhattan && quantization != Quantization()) {
+    return Fail(ErrorCode::kOutOfRange, prefix + ".quantization_config is set but fields of "
+                                                 "distance Manhattan are not quantized");
+  }
+  return {};
 }
 
 Json ToJson(const DenseVectorConfig& dense) {
@@ -54,7 +74,13 @@ Json ToJson(const DenseVectorConfig& dense) {
           {"hnsw",
            {{"degree", dense.hnsw.degree},
             {"build_beam", dense.hnsw.build_beam},
-            {"full_scan_threshold_kb", dense.hnsw.full_scan_threshold_kb}}}};
+            {"build_threads", dense.hnsw.build_threads},
+            {"full_scan_threshold_kb", dense.hnsw.full_scan_threshold_kb}}},
+          {"quantization",
+           {{"kind", static_cast<uint32_t>(dense.quantization.kind)},
+            {"quantile", dense.quantization.quantile},
+            {"code_share", dense.quantization.code_share},
+            {"in_memory", dense.quantization.in_memory}}}};
 }
 
 // Throws Json::exception on a missing or mistyped key; ConfigFromJson catches.
@@ -68,6 +94,15 @@ Result<DenseVectorConfig> DenseFromJson(const Json& json) {
   dense.hnsw.degree = hnsw.at("degree").get<uint32_t>();
   dense.hnsw.build_beam = hnsw.at("build_beam").get<uint32_t>();
   dense.hnsw.full_scan_threshold_kb = hnsw.at("full_scan_threshold_kb").get<uint64_t>();
+  // Collections of before there was a choice have none of these.
+  dense.hnsw.build_threads = hnsw.value("build_threads", 0u);
+  if (!json.contains("quantization")) return dense;
+  const Json& quantization = json.at("quantization");
+  dense.quantization.kind =
+      static_cast<Quantization::Kind>(quantization.at("kind").get<uint32_t>());
+  dense.quantization.quantile = quantization.at("quantile").get<double>();
+  dense.quantization.code_share = quantization.at("code_share").get<double>();
+  dense.quantization.in_memory = quantization.at("in_memory").get<bool>();
   return dense;
 }
 

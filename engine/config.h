@@ -12,18 +12,37 @@
 
 namespace almagest {
 
-// HNSW parameters (Malkov & Yashunin 2020; names of the paper in brackets).
+// Parameters of the graphs (Malkov & Yashunin 2020; names of the paper in brackets). Code graphs
+// have one level of 2 * degree links, 32 at most, and look for 3 * build_beam candidates per row.
 struct HnswConfig {
   uint32_t degree = 16;        // [M] REST `m`, range 4..128.
   uint32_t build_beam = 100;   // [efConstruction] REST `ef_construct`, range 4..4096.
   // Segments whose rows of this field take fewer kilobytes are scanned exactly.
   uint64_t full_scan_threshold_kb = 10'000;
+  uint32_t build_threads = 0;  // REST `max_indexing_threads`; 0: as many as there are cores.
+};
+
+// How sealed segments keep the rows that searches read (REST `quantization_config`). Exact rows are
+// kept beside rounded ones, in mapped pages that only exact search and rescoring touch.
+struct Quantization {
+  enum class Kind : uint8_t {
+    kDefault,  // Half-precision rows, rescored; bytes where those are exact.
+    kNone,     // Float rows. REST "Disabled".
+    kScalar,   // Rows rounded to bytes, rescored.
+    kBinary,   // As kDefault, with codes of `code_share` bits per dimension.
+  };
+  Kind kind = Kind::kDefault;
+  double quantile = 1.0;    // kScalar: share of the coordinates that is not clamped, 0.5..1.
+  double code_share = 1.0;  // kBinary: 1, 1.5 or 2.
+  bool in_memory = false;   // REST `always_ram`: graphs are copied from the file into memory.
+  bool operator==(const Quantization&) const = default;
 };
 
 struct DenseVectorConfig {
   uint32_t dimension = 0;  // 1..65'536
   Distance distance = Distance::kCosine;
-  HnswConfig hnsw;
+  HnswConfig hnsw = {};
+  Quantization quantization = {};
 };
 
 struct SparseVectorConfig {

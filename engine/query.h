@@ -24,8 +24,18 @@ struct VectorSelector {
   std::vector<std::string> names;
 };
 
+// REST `params.quantization`: what a search makes of segments whose graphs keep rounded rows beside
+// the exact ones (config.h, Quantization).
+struct QuantizedSearch {
+  bool ignore = false;                 // Rows are scored by their exact vectors throughout.
+  std::optional<bool> rescore;         // The best are. Default: as the field's quantization says.
+  std::optional<double> oversampling;  // So many times the limit are rescored; 1 or more.
+};
+
 struct SearchParams {
-  std::optional<uint32_t> beam_width;  // REST `hnsw_ef`, 1..65'536. Default: max(limit, 128).
+  // REST `hnsw_ef`, 1..65'536. Default: what was measured when the segment was sealed.
+  std::optional<uint32_t> beam_width;
+  QuantizedSearch quantized;
   bool exact = false;                  // Score every matching row.
   bool indexed_only = false;           // Sealed segments only.
 };

@@ -4,13 +4,16 @@
 
 #include "engine/payload/payload.h"
 #include "http/error_response.h"
+#include "http/quantization_parser.h"
 
 namespace almagest {
 namespace {
 
-// Options that belong to what this server does not have.
-constexpr std::string_view kNoQuantizationSetting =
-    "codes are chosen by the server and results are rescored with full precision";
+// What a collection's settings say for fields that say nothing themselves.
+struct FieldDefaults {
+  HnswConfig hnsw;
+  Quantization quantization;
+};
 
 Result<> RequireOne(const JsonValue& object, std::string_view key, std::string_view why) {
   ALMAGEST_TRY(const auto value, object.FindUnsigned(key));
@@ -44,7 +47,10 @@ Result<> ApplyHnsw(const JsonValue& value, HnswConfig& hnsw) {
   ALMAGEST_TRY_VOID(value.RefuseKey("payload_m", "filtered search needs no extra links"));
   ALMAGEST_TRY_VOID(value.RefuseKey("inline_storage", "the layout of graphs is fixed"));
   ALMAGEST_TRY_VOID(CheckPlacement(value));
-  ALMAGEST_TRY_VOID(value.FindUnsigned("max_indexing_threads"));  // An upper bound; we use one.
+  // 0 leaves the number to the server.
+  if (const auto threads = value.Find("max_indexing_threads")) {
+    ALMAGEST_TRY(hnsw.build_threads, threads->AsUnsignedIn(0, 1024));
+  }
   if (const auto m = value.Find("m")) {
     ALMAGEST_TRY(hnsw.degree, m->AsUnsignedIn(4, 128));
   }
@@ -56,15 +62,14 @@ Result<> ApplyHnsw(const JsonValue& value, HnswConfig& hnsw) {
   return {};
 }
 
-Result<DenseVectorConfig> ParseDense(const JsonValue& value, const HnswConfig& defaults) {
+Result<DenseVectorConfig> ParseDense(const JsonValue& value, const FieldDefaults& defaults) {
   ALMAGEST_TRY_VOID(value.ExpectObject());
-  ALMAGEST_TRY_VOID(value.RefuseKey("quantization_config", kNoQuantizationSetting));
-  ALMAGEST_TRY_VOID(value.RefuseKey("quantization", kNoQuantizationSetting));
   ALMAGEST_TRY_VOID(value.RefuseKey("multivector_config", "a point has one vector per name"));
   ALMAGEST_TRY_VOID(RequireFloat32(value));
   ALMAGEST_TRY_VOID(CheckPlacement(value));
   DenseVectorConfig dense;
-  dense.hnsw = defaults;
+  dense.hnsw = defaults.hnsw;
+  dense.quantization = defaults.quantization;
   ALMAGEST_TRY(const JsonValue size, value.Require("size"));
   ALMAGEST_TRY(dense.dimension, size.AsUnsignedIn(1, kDimensionMax));
   ALMAGEST_TRY(const JsonValue distance, value.Require("distance"));
@@ -80,6 +85,7 @@ Result<DenseVectorConfig> ParseDense(const JsonValue& value, const HnswConfig& d
   if (const auto hnsw = value.Find("hnsw_config")) {
     ALMAGEST_TRY_VOID(ApplyHnsw(*hnsw, dense.hnsw));
   }
+  ALMAGEST_TRY_VOID(ApplyQuantization(value, dense.quantization));
   return dense;
 }
 
@@ -156,8 +162,6 @@ Result<> CheckSingleShard(const JsonValue& body) {
 }
 
 Result<> RefuseMissingFeatures(const JsonValue& body) {
-  ALMAGEST_TRY_VOID(body.RefuseKey("quantization_config", kNoQuantizationSetting));
-  ALMAGEST_TRY_VOID(body.RefuseKey("quantization", kNoQuantizationSetting));
   ALMAGEST_TRY_VOID(body.RefuseKey("init_from", "copy points with scroll and upsert"));
   const auto strict = body.Find("strict_mode_config");
   if (!strict) return {};
@@ -181,17 +185,20 @@ Result<CollectionConfig> ParseCreateCollection(const JsonValue& body) {
   ALMAGEST_TRY_VOID(CheckSingleShard(body));
   if (const auto payload = body.Find("payload")) ALMAGEST_TRY_VOID(CheckPlacement(*payload));
   CollectionConfig config;
-  HnswConfig hnsw;
-  if (const auto value = body.Find("hnsw_config")) ALMAGEST_TRY_VOID(ApplyHnsw(*value, hnsw));
+  FieldDefaults defaults;
+  if (const auto value = body.Find("hnsw_config")) {
+    ALMAGEST_TRY_VOID(ApplyHnsw(*value, defaults.hnsw));
+  }
+  ALMAGEST_TRY_VOID(ApplyQuantization(body, defaults.quantization));
   if (const auto vectors = body.Find("vectors")) {
     ALMAGEST_TRY_VOID(vectors->ExpectObject());
     const auto size = vectors->Find("size");
     if (size && !size->IsObject()) {
-      ALMAGEST_TRY(config.dense[""], ParseDense(*vectors, hnsw));
+      ALMAGEST_TRY(config.dense[""], ParseDense(*vectors, defaults));
     } else {
       ALMAGEST_TRY(const auto members, vectors->Members());
       for (const auto& [name, value] : members) {
-        ALMAGEST_TRY(config.dense[std::string(name)], ParseDense(value, hnsw));
+        ALMAGEST_TRY(config.dense[std::string(name)], ParseDense(value, defaults));
       }
     }
   }
@@ -224,6 +231,9 @@ Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config)
   if (const auto hnsw = body.Find("hnsw_config")) {
     for (auto& [name, dense] : config.dense) ALMAGEST_TRY_VOID(ApplyHnsw(*hnsw, dense.hnsw));
   }
+  for (auto& [name, dense] : config.dense) {
+    ALMAGEST_TRY_VOID(ApplyQuantization(body, dense.quantization));
+  }
   if (const auto vectors = body.Find("vectors")) {
     ALMAGEST_TRY(const auto members, vectors->Members());
     for (const auto& [name, value] : members) {
@@ -232,7 +242,7 @@ Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config)
         return Fail(ErrorCode::kInvalidArgument,
                     fmt::format("Not existing vector name error: {}", name));
       }
-      ALMAGEST_TRY_VOID(value.RefuseKey("quantization_config", kNoQuantizationSetting));
+      ALMAGEST_TRY_VOID(ApplyQuantization(value, found->second.quantization));
       ALMAGEST_TRY_VOID(CheckPlacement(value));
       if (const auto hnsw = value.Find("hnsw_config")) {
         ALMAGEST_TRY_VOID(ApplyHnsw(*hnsw, found->second.hnsw));
@@ -270,7 +280,7 @@ Result<Collection::NewVector> ParseNewVector(const JsonValue& body) {
     return Fail(FormatError("", "expected one of `dense` and `sparse`"));
   }
   if (dense) {
-    ALMAGEST_TRY(const DenseVectorConfig added, ParseDense(*dense, HnswConfig()));
+    ALMAGEST_TRY(const DenseVectorConfig added, ParseDense(*dense, FieldDefaults()));
     return Collection::NewVector(added);
   }
   ALMAGEST_TRY(const SparseVectorConfig added, ParseSparse(*sparse));

@@ -1,6 +1,7 @@
 // WriteCollectionInfo: settings as Qdrant shows them. Values that are no settings here (they hold
 // for every collection) are shown with what is true.
 #include "http/collection_parser.h"
+#include "http/quantization_parser.h"
 
 namespace almagest {
 namespace {
@@ -10,7 +11,7 @@ void WriteHnsw(JsonWriter& json, const HnswConfig& hnsw) {
   json.Key("m").Unsigned(hnsw.degree);
   json.Key("ef_construct").Unsigned(hnsw.build_beam);
   json.Key("full_scan_threshold").Unsigned(hnsw.full_scan_threshold_kb);
-  json.Key("max_indexing_threads").Unsigned(1);
+  json.Key("max_indexing_threads").Unsigned(hnsw.build_threads);
   json.Key("on_disk").Bool(true);
   json.EndObject();
 }
@@ -21,6 +22,10 @@ void WriteDense(JsonWriter& json, const DenseVectorConfig& dense) {
   json.Key("distance").String(DistanceName(dense.distance));
   json.Key("hnsw_config");
   WriteHnsw(json, dense.hnsw);
+  if (dense.quantization != Quantization()) {
+    json.Key("quantization_config");
+    WriteQuantization(json, dense.quantization);
+  }
   json.EndObject();
 }
 
@@ -84,7 +89,9 @@ void WriteCollectionInfo(JsonWriter& json, const CollectionConfig& config,
   json.Key("wal_config").BeginObject();
   json.Key("wal_capacity_mb").Unsigned(256).Key("wal_segments_ahead").Unsigned(0);
   json.EndObject();
-  json.Key("quantization_config").Null();
+  json.Key("quantization_config");
+  WriteQuantization(
+      json, config.dense.empty() ? Quantization() : config.dense.begin()->second.quantization);
   if (config.metadata_json != "{}") json.Key("metadata").Raw(config.metadata_json);
   json.EndObject();
   json.Key("payload_schema").BeginObject();

@@ -4,6 +4,7 @@
 
 #include "engine/payload/datetime.h"
 #include "http/error_response.h"
+#include "http/quantization_parser.h"
 
 namespace almagest {
 namespace {
@@ -32,9 +33,9 @@ Result<SearchParams> FindSearchParams(const JsonValue& body) {
   const auto value = body.Find("params");
   if (!value) return params;
   ALMAGEST_TRY_VOID(value->ExpectObject());
-  ALMAGEST_TRY_VOID(value->RefuseKey("quantization",
-                                     "vectors are searched with their full "
-                                     "precision in the end; there is no setting"));
+  if (const auto quantization = value->Find("quantization")) {
+    ALMAGEST_TRY(params.quantized, ParseQuantizedSearch(*quantization));
+  }
   if (const auto acorn = value->Find("acorn")) {
     ALMAGEST_TRY(const auto enabled, acorn->FindBool("enable"));
     if (enabled.value_or(false)) {

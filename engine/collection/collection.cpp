@@ -49,7 +49,7 @@ CollectionInfo Collection::Info() const {
       const auto dense = segment->dense(field.id);
       if (!dense) continue;
       summary.versions[field.name] = dense->version;
-      indexed = indexed || dense->graph != nullptr;
+      indexed = indexed || dense->indexed();
     }
     if (indexed) info.indexed_vectors += summary.rows - std::min(summary.rows, summary.deleted);
   }

@@ -1,5 +1,7 @@
 #include "engine/collection/collection_state.h"
 
+#include "engine/collection/segment_builder.h"
+
 #include <algorithm>
 
 #include "engine/collection/stored_vectors.h"
@@ -155,6 +157,11 @@ const SegmentHandle* CollectionState::FindSegment(uint32_t segment_id) const {
 
 std::vector<SegmentSummary> CollectionState::Summaries() const {
   const auto current = View();
+  const CollectionConfig settings = Config();
+  const auto wanted_index = [&](FieldId field, uint32_t rows) {
+    const auto dense = settings.dense.find(fields[field].name);
+    return dense == settings.dense.end() ? 0 : IndexSettings(dense->second, rows);
+  };
   std::vector<SegmentSummary> summaries;
   for (const auto& segment : current->segments) {
     SegmentSummary& summary = summaries.emplace_back();
@@ -165,7 +172,11 @@ std::vector<SegmentSummary> CollectionState::Summaries() const {
     summary.rows = segment->row_count();
     for (const auto& [field, set] : current->versions) {
       const auto dense = segment->dense(field);
-      if (dense && !set->SameDocumentMap(dense->version, set->active())) summary.outdated = true;
+      if (!dense) continue;
+      if (!set->SameDocumentMap(dense->version, set->active())) summary.outdated = true;
+      if (summary.sealed && dense->settings != wanted_index(field, summary.rows)) {
+        summary.outdated = true;
+      }
     }
   }
   return summaries;

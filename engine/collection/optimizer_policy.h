@@ -17,7 +17,8 @@ struct SegmentSummary {
   bool growing = false;  // Takes new rows; a segment that is neither is frozen.
   uint32_t rows = 0;
   uint32_t deleted = 0;
-  bool outdated = false;  // Some dense field's document map differs from the active one.
+  // Some dense field's document map, or what its index was built by, differs from what holds now.
+  bool outdated = false;
   uint32_t live() const { return rows - deleted; }
 };
 

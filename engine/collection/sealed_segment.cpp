@@ -60,25 +60,53 @@ Result<> SealedSegment::Load(std::span<const FieldSpec> fields) {
 Result<> SealedSegment::LoadDense(const FieldSpec& spec) {
   ALMAGEST_TRY(const auto info, file_.Value<DenseFieldInfo>(DenseSection(spec.id, "info")));
   ALMAGEST_TRY_VOID(CheckCount("dense dimension", info.dimension, spec.dimension));
-  ALMAGEST_TRY(const auto rows, file_.Section(DenseSection(spec.id, "rows")));
-  std::span<const std::byte> present;
-  if (file_.Has(DenseSection(spec.id, "present"))) {
-    ALMAGEST_TRY(present, file_.Section(DenseSection(spec.id, "present")));
-  }
   Dense& dense = dense_[spec.id];
   dense.field.version = info.version;
-  ALMAGEST_TRY(dense.field.rows,
-               DenseRowsView::FromBytes(rows, row_count(), info.dimension, present));
+  dense.field.settings = info.settings;
+  if (info.index == DenseIndexKind::kCodeGraph) {
+    ALMAGEST_TRY_VOID(LoadCodeGraph(spec, info, dense));
+  }
+  if (dense.field.rows.data == nullptr &&
+      (dense.field.code_graph == nullptr || file_.Has(DenseSection(spec.id, "rows")))) {
+    ALMAGEST_TRY(const auto rows, file_.Section(DenseSection(spec.id, "rows")));
+    std::span<const std::byte> present;
+    if (file_.Has(DenseSection(spec.id, "present"))) {
+      ALMAGEST_TRY(present, file_.Section(DenseSection(spec.id, "present")));
+    }
+    ALMAGEST_TRY(dense.field.rows,
+                 DenseRowsView::FromBytes(rows, row_count(), info.dimension, present));
+  }
   if (file_.Has(DenseSection(spec.id, "norms"))) {
     ALMAGEST_TRY(const auto norms, file_.Array<float>(DenseSection(spec.id, "norms")));
     ALMAGEST_TRY_VOID(CheckCount("norms", norms.size(), row_count()));
     dense.field.norms = norms.data();
   }
-  if (info.has_graph != 0) {
+  if (info.index == DenseIndexKind::kHnsw) {
     ALMAGEST_TRY(dense.graph, HnswGraph::Open(file_, DenseSection(spec.id, "graph")));
     ALMAGEST_TRY_VOID(CheckCount("graph rows", dense.graph.row_count(), row_count()));
-    dense.has_graph = true;
     dense.field.graph = &dense.graph;  // A map node: its address does not change.
+  }
+  return {};
+}
+
+Result<> SealedSegment::LoadCodeGraph(const FieldSpec& spec, const DenseFieldInfo& info,
+                                      Dense& dense) {
+  ALMAGEST_TRY(dense.code_graph, CodeGraph::Open(file_, DenseSection(spec.id, "graph")));
+  ALMAGEST_TRY_VOID(CheckCount("graph rows", dense.code_graph.row_count(), row_count()));
+  ALMAGEST_TRY_VOID(
+      CheckCount("graph dimension", dense.code_graph.meta().dimension, spec.dimension));
+  if (!dense.code_graph.rows_exact() && !file_.Has(DenseSection(spec.id, "rows"))) {
+    return Fail(ErrorCode::kCorruption, "a graph of rounded rows comes without the rows");
+  }
+  if (info.in_memory != 0) {
+    dense.copy = CopyToMemory(dense.code_graph);
+    dense.code_graph = dense.copy.View();
+  }
+  dense.field.code_graph = &dense.code_graph;
+  dense.field.beam_width = info.beam_width;
+  dense.field.rescored = info.rescored != 0 && !dense.code_graph.rows_exact();
+  if (dense.code_graph.meta().row_format == CodeRowFormat::kFloat) {
+    dense.field.rows = dense.code_graph.FloatRows();
   }
   return {};
 }
@@ -87,6 +115,17 @@ bool SealedSegment::MarkDeleted(uint32_t row) {
   if (!deleted_->Set(row)) return false;
   deleted_count_.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+std::optional<uint32_t> SealedSegment::FindRow(Slot slot) const {
+  const auto found = std::ranges::lower_bound(slots_, slot);
+  if (found == slots_.end() || *found != slot) return std::nullopt;
+  return static_cast<uint32_t>(found - slots_.begin());
+}
+
+std::optional<uint32_t> SealedSegment::FindLiveRow(Slot slot) const {
+  const auto row = FindRow(slot);
+  return row && !deleted_->Test(*row) ? row : std::nullopt;
 }
 
 std::map<FieldId, VersionId> SealedSegment::versions() const {
@@ -98,9 +137,18 @@ std::map<FieldId, VersionId> SealedSegment::versions() const {
 uint64_t SealedSegment::indexed_rows() const {
   uint64_t rows = 0;
   for (const auto& [id, dense] : dense_) {
-    if (dense.has_graph) rows = std::max<uint64_t>(rows, row_count() - deleted_count());
+    if (dense.field.indexed()) rows = std::max<uint64_t>(rows, row_count() - deleted_count());
   }
   return rows;
+}
+
+uint64_t SealedSegment::bytes_in_memory() const {
+  uint64_t bytes = deleted_->word_count() * 8;
+  for (const auto& [id, dense] : dense_) {
+    bytes += dense.copy.nodes.size() + dense.copy.seeds.size() + dense.copy.present.size() * 8;
+    if (dense.field.code_graph != nullptr) bytes += dense.code_graph.rotation().bytes();
+  }
+  return bytes;
 }
 
 std::optional<Segment::DenseField> SealedSegment::dense(FieldId field) const {

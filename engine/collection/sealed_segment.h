@@ -6,10 +6,12 @@
 //   slots             rows u32, strictly ascending
 //   vector_sequences  rows u64: the point's vector_sequence when the row was made
 //   denseF.info       DenseFieldInfo, for every dense field that some row has
-//   denseF.rows       rows * dimension float32, served vectors; zeros where absent
+//   denseF.rows       rows * dimension float32, served vectors; zeros where absent. Not where the
+//                     nodes of a code graph keep the rows exactly
 //   denseF.present    bitmap; only if some row lacks the field
 //   denseF.norms      rows float32; only if the map is not the identity and the field normalised
-//   denseF.graph.*    hnsw_graph.h; only if the field takes more than its full_scan_threshold_kb
+//   denseF.graph.*    code_graph.h (Manhattan distance: hnsw_graph.h); only if the field takes more
+//                     than its full_scan_threshold_kb
 //   sparseF.*         sparse_index.h, for every sparse field that some row has
 #pragma once
 
@@ -30,10 +32,15 @@ struct SegmentFileInfo {
   uint32_t rows = 0;
   uint32_t reserved = 0;
 };
+enum class DenseIndexKind : uint32_t { kNone = 0, kHnsw = 1, kCodeGraph = 2 };
 struct DenseFieldInfo {
   uint32_t version = 0;
   uint32_t dimension = 0;
-  uint32_t has_graph = 0;
+  DenseIndexKind index = DenseIndexKind::kNone;
+  uint32_t beam_width = 0;  // Segment::DenseField; code graphs only.
+  uint32_t settings = 0;    // Likewise.
+  uint32_t rescored = 0;    // 0 or 1: likewise.
+  uint32_t in_memory = 0;   // 0 or 1: the code graph is copied into memory when it is opened.
   uint32_t reserved = 0;
 };
 
@@ -56,6 +63,10 @@ class SealedSegment final : public Segment {
   // False if it was already.
   bool MarkDeleted(uint32_t row);
   std::span<const SequenceNumber> vector_sequences() const { return vector_sequences_; }
+  // The row of the slot, dead or not; nullopt if there is none. O(log rows).
+  std::optional<uint32_t> FindRow(Slot slot) const;
+  // The same unless it is dead.
+  std::optional<uint32_t> FindLiveRow(Slot slot) const;
   std::map<FieldId, VersionId> versions() const;
   // Rows that have a vector of some dense field with a graph.
   uint64_t indexed_rows() const;
@@ -70,17 +81,19 @@ class SealedSegment final : public Segment {
   const SparseIndex* sparse(FieldId field) const override;
   const GrowingSparseIndex* growing_sparse(FieldId) const override { return nullptr; }
   uint64_t bytes_on_disk() const override { return file_.file_bytes(); }
-  uint64_t bytes_in_memory() const override { return deleted_->word_count() * 8; }
+  uint64_t bytes_in_memory() const override;
 
  private:
   struct Dense {
     DenseField field;
     HnswGraph graph;
-    bool has_graph = false;
+    CodeGraph code_graph;
+    CodeGraphArrays copy;  // What `code_graph` views, where it is kept in memory.
   };
   SealedSegment(uint64_t id, SectionFile file) : Segment(id), file_(std::move(file)) {}
   Result<> Load(std::span<const FieldSpec> fields);
   Result<> LoadDense(const FieldSpec& spec);
+  Result<> LoadCodeGraph(const FieldSpec& spec, const DenseFieldInfo& info, Dense& dense);
 
   SectionFile file_;
   std::span<const Slot> slots_;

@@ -1,7 +1,8 @@
 // A segment: rows of points with all their vectors, searchable. Two kinds share one face:
 //   growing  append-only, in memory, scanned; rebuilt from storage after a crash.
-//   sealed   immutable and memory-mapped, with an HNSW graph per dense field and an inverted
-//            index per sparse field. Rows are in ascending slot order.
+//   sealed   immutable and memory-mapped, with a graph per dense field (a code graph; HNSW for
+//            Manhattan distance) and an inverted index per sparse field. Rows are in ascending slot
+//            order.
 // A row is dead once its point was deleted or its vectors were replaced: one bit, set by the
 // collection's writer, read by searches without a lock.
 //
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/index/code_graph.h"
 #include "engine/index/dense_rows.h"
 #include "engine/index/growing_sparse_index.h"
 #include "engine/index/hnsw_graph.h"
@@ -39,10 +41,20 @@ class Segment {
  public:
   struct DenseField {
     VersionId version = 0;
-    // Exactly one of the two: contiguous mapped rows (sealed; rows.data set) or chunked ones.
+    // Exactly one of the two: mapped rows (sealed) or chunked ones. rows.data is nullptr where the
+    // nodes of `code_graph` are the only place of the rows; those are exact, and never of a
+    // normalised field.
     DenseRowsView rows;
     const GrowingRows* growing_rows = nullptr;
-    const HnswGraph* graph = nullptr;  // nullptr: scan.
+    // One of the two, or none: scan.
+    const CodeGraph* code_graph = nullptr;
+    const HnswGraph* graph = nullptr;
+    // Of the code graph, found at seal time: what 10 results need (code_graph_tune.h).
+    uint32_t beam_width = 0;
+    uint32_t settings = 0;  // What the index was built by: IndexSettings (segment_builder.h).
+    // Whether results of the code graph are rescored from `rows` unless the search says otherwise.
+    bool rescored = false;
+    bool indexed() const { return code_graph != nullptr || graph != nullptr; }
     // |W x + b| of each row before it was normalised; nullptr when the map is the identity or
     // vectors are not normalised.
     const float* norms = nullptr;

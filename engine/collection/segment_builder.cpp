@@ -1,17 +1,23 @@
 #include "engine/collection/segment_builder.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "engine/collection/sealed_segment.h"
 #include "engine/collection/stored_vectors.h"
+#include "engine/index/code_graph_build.h"
+#include "engine/index/code_graph_tune.h"
 #include "engine/index/dense_rows.h"
 #include "engine/index/hnsw_build.h"
 #include "engine/index/row_filter.h"
 #include "engine/index/section_writer.h"
 #include "engine/index/sparse_index.h"
+#include "storage/base/checksum.h"
 
 namespace almagest {
 namespace {
+
+constexpr uint32_t kBuildThreadsMax = 8;
 
 // The served rows of one field.
 struct ServedRows {
@@ -59,43 +65,123 @@ Result<ServedRows> ReadServedRows(const SegmentPlan& plan, const SegmentPlan::De
   return served;
 }
 
-Result<HnswGraphArrays> BuildGraph(const SegmentPlan& plan, const SegmentPlan::Dense& field,
-                                   const ServedRows& served, StepThrottle& throttle) {
+DenseRowsView ViewOf(const SegmentPlan& plan, const SegmentPlan::Dense& field,
+                     const ServedRows& served) {
   DenseRowsView rows;
   rows.data = served.rows.data();
   rows.count = static_cast<uint32_t>(plan.slots.size());
   rows.dimension = field.config.dimension;
   rows.stride = field.config.dimension;
   if (served.present_count < plan.slots.size()) rows.present_words = served.present.data();
+  return rows;
+}
+
+Result<> WriteRows(const SegmentPlan& plan, const SegmentPlan::Dense& field,
+                   const ServedRows& served, SectionWriter& writer) {
+  ALMAGEST_TRY_VOID(writer.AddArray<float>(DenseSection(field.id, "rows"), served.rows));
+  if (served.present_count == plan.slots.size()) return {};
+  return writer.AddArray<uint64_t>(DenseSection(field.id, "present"), served.present);
+}
+
+Result<> WriteHnsw(const SegmentPlan& plan, const SegmentPlan::Dense& field,
+                   const DenseRowsView& rows, SectionWriter& writer, StepThrottle& throttle) {
   HnswBuildOptions options;
   options.degree = field.config.hnsw.degree;
   options.build_beam = field.config.hnsw.build_beam;
   options.seed = plan.id;
   options.progress = [&throttle](size_t) { return throttle.Continue(); };
-  return BuildHnsw(rows, MetricOf(field.config.distance), options);
+  ALMAGEST_TRY(const HnswGraphArrays graph,
+               BuildHnsw(rows, MetricOf(field.config.distance), options));
+  return graph.View().Write(writer, DenseSection(field.id, "graph"));
+}
+
+CodeGraphBuildOptions CodeOptions(const SegmentPlan& plan, const SegmentPlan::Dense& field,
+                                  const DenseRowsView& rows, StepThrottle& throttle) {
+  const HnswConfig& hnsw = field.config.hnsw;
+  const Quantization& quantization = field.config.quantization;
+  const uint32_t threads = std::clamp(std::thread::hardware_concurrency(), 1u, kBuildThreadsMax);
+  CodeGraphBuildOptions options;
+  options.degree = std::min(2 * hnsw.degree, kCodeGraphDegree);
+  options.build_beam = std::clamp(3 * hnsw.build_beam, kCodeGraphDegree, 4096u);
+  options.thread_count = hnsw.build_threads == 0 ? threads : std::min(threads, hnsw.build_threads);
+  options.seed = plan.id;
+  options.progress = [&throttle, count = options.thread_count](size_t) {
+    return throttle.Continue(count);
+  };
+  const bool half_will_do = HalfRowsWillDo(rows, MetricOf(field.config.distance));
+  options.row_format = half_will_do ? CodeRowFormat::kHalf : CodeRowFormat::kFloat;
+  switch (quantization.kind) {
+    case Quantization::Kind::kDefault:
+      break;
+    case Quantization::Kind::kNone:
+      options.row_format = CodeRowFormat::kFloat;
+      break;
+    case Quantization::Kind::kScalar:
+      options.row_format = CodeRowFormat::kByte;
+      options.byte_quantile = quantization.quantile;
+      break;
+    case Quantization::Kind::kBinary: {
+      const auto bits = static_cast<uint32_t>(rows.dimension * quantization.code_share);
+      options.code_bits = std::clamp((bits + 7) / 8 * 8, kCodeBitsMin, kCodeBitsMax);
+      break;
+    }
+  }
+  return options;
+}
+
+bool IndexWanted(const DenseVectorConfig& config, uint32_t rows) {
+  const uint64_t bytes = uint64_t{rows} * config.dimension * sizeof(float);
+  return bytes >= config.hnsw.full_scan_threshold_kb * 1024;
+}
+
+// The rows, the graph if the field is large enough to need one, and what `info` says of them.
+Result<> WriteRowsAndIndex(const SegmentPlan& plan, const SegmentPlan::Dense& field,
+                           const ServedRows& served, SectionWriter& writer, StepThrottle& throttle,
+                           DenseFieldInfo& info) {
+  const DenseRowsView rows = ViewOf(plan, field, served);
+  const bool wanted = IndexWanted(field.config, rows.count);
+  const Metric metric = MetricOf(field.config.distance);
+  if (!wanted || metric == Metric::kManhattan) {
+    ALMAGEST_TRY_VOID(WriteRows(plan, field, served, writer));
+    if (!wanted) return {};
+    info.index = DenseIndexKind::kHnsw;
+    return WriteHnsw(plan, field, rows, writer, throttle);
+  }
+  ALMAGEST_TRY(const CodeGraphArrays arrays,
+               BuildCodeGraph(rows, metric, CodeOptions(plan, field, rows, throttle)));
+  const CodeGraph graph = arrays.View();
+  const bool floats = graph.meta().row_format == CodeRowFormat::kFloat;
+  // Byte rows of a normalised field are not worth a special case: factors need its float rows.
+  const bool rows_elsewhere =
+      !floats && (!graph.rows_exact() || field.config.distance == Distance::kCosine);
+  if (rows_elsewhere) ALMAGEST_TRY_VOID(WriteRows(plan, field, served, writer));
+  const Quantization& quantization = field.config.quantization;
+  BeamTuningOptions tuning;
+  tuning.seed = plan.id;
+  tuning.rescored = !graph.rows_exact();
+  tuning.go_on = [&throttle] { return throttle.Continue(); };
+  info.index = DenseIndexKind::kCodeGraph;
+  info.rescored = tuning.rescored ? 1 : 0;
+  info.in_memory = quantization.in_memory ? 1 : 0;
+  info.beam_width = TuneBeamWidth(graph, rows, tuning).beam_width;
+  ALMAGEST_TRY_VOID(throttle.Check());
+  return graph.Write(writer, DenseSection(field.id, "graph"));
 }
 
 Result<> WriteDense(const SegmentPlan& plan, const SegmentPlan::Dense& field,
                     const KeyValueStore& store, SectionWriter& writer, StepThrottle& throttle) {
   ALMAGEST_TRY(const ServedRows served, ReadServedRows(plan, field, store, throttle));
   if (served.present_count == 0) return {};
-  const uint64_t bytes = uint64_t{plan.slots.size()} * field.config.dimension * sizeof(float);
   DenseFieldInfo info;
   info.version = field.version;
   info.dimension = field.config.dimension;
-  info.has_graph = bytes >= field.config.hnsw.full_scan_threshold_kb * 1024 ? 1 : 0;
-  ALMAGEST_TRY_VOID(writer.AddValue(DenseSection(field.id, "info"), info));
-  ALMAGEST_TRY_VOID(writer.AddArray<float>(DenseSection(field.id, "rows"), served.rows));
-  if (served.present_count < plan.slots.size()) {
-    ALMAGEST_TRY_VOID(writer.AddArray<uint64_t>(DenseSection(field.id, "present"), served.present));
-  }
+  info.settings = IndexSettings(field.config, static_cast<uint32_t>(plan.slots.size()));
   if (!served.norms.empty()) {
     ALMAGEST_TRY_VOID(writer.AddArray<float>(DenseSection(field.id, "norms"), served.norms));
   }
   ALMAGEST_TRY_VOID(throttle.Check());
-  if (info.has_graph == 0) return {};
-  ALMAGEST_TRY(const HnswGraphArrays graph, BuildGraph(plan, field, served, throttle));
-  return graph.View().Write(writer, DenseSection(field.id, "graph"));
+  ALMAGEST_TRY_VOID(WriteRowsAndIndex(plan, field, served, writer, throttle, info));
+  return writer.AddValue(DenseSection(field.id, "info"), info);
 }
 
 Result<> WriteSparse(const SegmentPlan& plan, FieldId field, const KeyValueStore& store,
@@ -134,6 +220,20 @@ Metric MetricOf(Distance distance) {
       return Metric::kManhattan;
   }
   return Metric::kDot;
+}
+
+uint32_t IndexSettings(const DenseVectorConfig& config, uint32_t rows) {
+  if (!IndexWanted(config, rows)) return 0;
+  const Quantization& quantization = config.quantization;
+  uint64_t mixed = 0;
+  for (const uint64_t part :
+       {uint64_t{config.hnsw.degree}, uint64_t{config.hnsw.build_beam},
+        static_cast<uint64_t>(quantization.kind), uint64_t{quantization.in_memory},
+        static_cast<uint64_t>(quantization.quantile * 1e6),
+        static_cast<uint64_t>(quantization.code_share * 1e6)}) {
+    mixed = Mix64(mixed ^ part);
+  }
+  return static_cast<uint32_t>(mixed) | 1;
 }
 
 Result<> BuildSegmentFile(const SegmentPlan& plan, const KeyValueStore& store,

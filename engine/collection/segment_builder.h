@@ -17,6 +17,10 @@ namespace almagest {
 // The similarity that the indexes compute for a distance (cosine rows have length 1).
 Metric MetricOf(Distance distance);
 
+// A number that stands for everything in `config` that decides which index a segment of so many
+// rows gets and how it is built. Segments built by other settings are rewritten.
+uint32_t IndexSettings(const DenseVectorConfig& config, uint32_t rows);
+
 struct SegmentPlan {
   struct Dense {
     FieldId id = 0;
@@ -35,7 +39,8 @@ struct SegmentPlan {
 
 // All or nothing: the file appears at plan.path complete and synced, or not at all.
 // Errors: kTimeout (the throttle stopped it), kStorageFull, kCorruption (a stored vector).
-// Memory: the rows of one dense field at a time. Cost: dominated by the graph (hnsw_build.h).
+// Memory: the rows of one dense field at a time, and what the graph's build takes. Cost: dominated
+// by the graph (code_graph_build.h).
 Result<> BuildSegmentFile(const SegmentPlan& plan, const KeyValueStore& store,
                           StepThrottle& throttle);
 

@@ -16,11 +16,11 @@ double ThreadCpuSeconds() {
 StepThrottle::StepThrottle(std::function<bool(double)> callback)
     : callback_(std::move(callback)), last_cpu_seconds_(ThreadCpuSeconds()) {}
 
-bool StepThrottle::Continue() {
+bool StepThrottle::Continue(uint32_t threads) {
   if (stopped_) return false;
   if (!callback_) return true;
   const double spent = ThreadCpuSeconds() - last_cpu_seconds_;
-  stopped_ = !callback_(spent);
+  stopped_ = !callback_(spent * threads);
   last_cpu_seconds_ = ThreadCpuSeconds();  // Not what the callback itself took.
   return !stopped_;
 }

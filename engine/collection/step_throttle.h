@@ -14,7 +14,8 @@ class StepThrottle {
   // stops it by returning false.
   explicit StepThrottle(std::function<bool(double cpu_seconds)> callback);
   // Call after every piece of work of some milliseconds. False: stop.
-  bool Continue();
+  // `threads`: how many have worked as much as this one meanwhile, this one among them.
+  bool Continue(uint32_t threads = 1);
   // The same as a Result: kTimeout once stopped.
   Result<> Check();
   bool stopped() const { return stopped_; }

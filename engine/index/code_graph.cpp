@@ -53,8 +53,10 @@ Result<CodeGraph> CodeGraph::FromParts(const CodeGraphMeta& meta,
   if (static_cast<uint32_t>(meta.row_format) > static_cast<uint32_t>(CodeRowFormat::kByte)) {
     return fail("row format " + std::to_string(static_cast<uint32_t>(meta.row_format)));
   }
-  if (!PowerOfTwo(meta.factor_scale) || !PowerOfTwo(meta.row_scale) ||
-      !std::isfinite(meta.row_offset)) {
+  const bool scale_valid = meta.row_format == CodeRowFormat::kByte
+                               ? std::isfinite(meta.row_scale) && meta.row_scale > 0.0f
+                               : PowerOfTwo(meta.row_scale);
+  if (!PowerOfTwo(meta.factor_scale) || !scale_valid || !std::isfinite(meta.row_offset)) {
     return fail("its scales are invalid");
   }
   if (rotation == nullptr || rotation->dimension() != meta.dimension ||

@@ -43,7 +43,8 @@ inline constexpr uint32_t kCodeGraphVersion = 1;
 inline constexpr uint32_t kCodeGraphRowsMax = 0x7FFFFFFF;
 
 // How a node keeps its row.
-//   kByte   rows of whole numbers within a window of 256, as pictures have: exact in one byte each
+//   kByte   rows of whole numbers within a window of 256, as pictures have: exact in one byte each.
+//           Other rows where asked for: rounded to 256 steps of their range, to be rescored
 //   kHalf   11 significant bits: scores differ from those of the float rows by about 1e-3 of the
 //           rows' length at most; a search can rescore with float rows
 //   kFloat  as given
@@ -59,8 +60,9 @@ struct CodeGraphMeta {
   CodeRowFormat row_format = CodeRowFormat::kHalf;
   uint32_t seed_count = 0;    // 0 iff no row is present.
   float factor_scale = 1.0f;  // A power of two.
-  float row_scale = 1.0f;     // A power of two; 1 but for half rows.
-  float row_offset = 0.0f;    // Taken off the rows before; 0 but for byte rows.
+  // 1 for float rows and exact bytes, a power of two for halves, never 1 for rounded bytes.
+  float row_scale = 1.0f;
+  float row_offset = 0.0f;  // Taken off the rows before; 0 but for byte rows.
 };
 
 // Offsets within a node, all in bytes.
@@ -117,6 +119,11 @@ class CodeGraph {
   // 32 of them, to be checked against row_count(). Of a node or a seed block.
   const uint32_t* Neighbours(const std::byte* node) const {
     return reinterpret_cast<const uint32_t*>(node + layout_.neighbours);
+  }
+  // Whether the nodes' rows are the rows that the graph was built from, without rounding.
+  bool rows_exact() const {
+    return meta_.row_format == CodeRowFormat::kFloat ||
+           (meta_.row_format == CodeRowFormat::kByte && meta_.row_scale == 1.0f);
   }
   // Where the nodes keep float rows: a view of them, for everything else that needs rows.
   // Broken invariant for half rows.

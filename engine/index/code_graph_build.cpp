@@ -33,6 +33,15 @@ Result<> CheckOptions(const DenseRowsView& rows, Metric metric,
   if (options.build_beam < kCodeGraphDegree || options.build_beam > 4096) {
     return outside("build_beam", options.build_beam, "within 32 and 4096");
   }
+  if (options.degree < 4 || options.degree > kCodeGraphDegree) {
+    return outside("degree", options.degree, "within 4 and 32");
+  }
+  if (options.byte_quantile != 0.0 &&
+      !(options.byte_quantile >= 0.5 && options.byte_quantile <= 1.0)) {
+    return Fail(ErrorCode::kInvalidArgument, "byte_quantile is " +
+                                                 std::to_string(options.byte_quantile) +
+                                                 " but has to be 0 or within 0.5 and 1");
+  }
   if (options.thread_count < 1 || options.thread_count > 64) {
     return outside("thread_count", options.thread_count, "within 1 and 64");
   }
@@ -72,6 +81,36 @@ uint32_t DefaultCodeBits(uint32_t dimension) {
   return std::clamp<uint32_t>((dimension / 3 + 32) / 64 * 64, 192, 1024);
 }
 
+bool HalfRowsWillDo(const DenseRowsView& rows, Metric metric) {
+  if (rows.count == 0 || metric != Metric::kEuclid) return true;
+  constexpr uint32_t kSample = 512;
+  constexpr uint32_t kQueries = 16;
+  // Rounding moves a row by about 2^-12 of its length, most of it across, not along, the way to
+  // another row.
+  constexpr double kRounding = 1.0 / 4096.0;
+  constexpr double kShareOfDistance = 0.02;
+  std::vector<uint32_t> sample;
+  const uint32_t step = std::max(1u, rows.count / kSample);
+  for (uint32_t row = 0; row < rows.count; row += step) {
+    if (rows.Present(row)) sample.push_back(row);
+  }
+  const auto euclid = KernelsFor(Metric::kEuclid).pair;
+  const auto dot = KernelsFor(Metric::kDot).pair;
+  size_t moved_far = 0;
+  const size_t queries = std::min<size_t>(kQueries, sample.size());
+  for (size_t q = 0; q < queries; ++q) {
+    const float* query = rows.Row(sample[q]);
+    double nearest = std::numeric_limits<double>::infinity();
+    for (const uint32_t row : sample) {
+      const double distance = -euclid(query, rows.Row(row), rows.dimension);
+      if (distance > 0.0) nearest = std::min(nearest, distance);
+    }
+    const double length = std::sqrt(double{dot(query, query, rows.dimension)});
+    if (length * kRounding > kShareOfDistance * std::sqrt(nearest)) ++moved_far;
+  }
+  return moved_far * 4 <= queries;
+}
+
 Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
                                        const CodeGraphBuildOptions& options) {
   ALMAGEST_TRY_VOID(CheckOptions(rows, metric, options));
@@ -83,7 +122,7 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
   CodeRowFormat row_format = options.row_format;
   if (row_format != CodeRowFormat::kFloat) {
     const bool bytes_are_exact = ByteOffset(rows).has_value();
-    if (row_format == CodeRowFormat::kByte && !bytes_are_exact) {
+    if (row_format == CodeRowFormat::kByte && !bytes_are_exact && options.byte_quantile == 0.0) {
       return Fail(ErrorCode::kInvalidArgument,
                   "row_format byte needs whole numbers within a window of 256");
     }
@@ -96,8 +135,8 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
   const std::vector<float> equal =
       metric == Metric::kDot ? EqualiseLengths(rows) : std::vector<float>{};
   if (equal.empty()) {
-    CodeNodeWriter writer(rows, Metric::kEuclid, row_format, rotation, options.thread_count,
-                          arrays);
+    CodeNodeWriter writer(rows, Metric::kEuclid, row_format, options.byte_quantile, rotation,
+                          options.thread_count, arrays);
     CodeLinkBuilder links(rows, options, writer, arrays);
     if (!links.Run()) return cancelled();
     if (metric == Metric::kDot) {
@@ -116,13 +155,14 @@ Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,
   equal_rows.dimension = rows.dimension + 1;
   equal_rows.stride = equal_rows.dimension;
   CodeGraphArrays draft;
-  CodeNodeWriter draft_writer(equal_rows, Metric::kEuclid, CodeRowFormat::kHalf,
+  CodeNodeWriter draft_writer(equal_rows, Metric::kEuclid, CodeRowFormat::kHalf, 0.0,
                               std::make_shared<const CodeRotation>(
                                   CodeRotation::Train(equal_rows, code_bits, options.seed)),
                               options.thread_count, draft);
   CodeLinkBuilder links(equal_rows, options, draft_writer, draft);
   if (!links.Run()) return cancelled();
-  CodeNodeWriter writer(rows, metric, row_format, rotation, options.thread_count, arrays);
+  CodeNodeWriter writer(rows, metric, row_format, options.byte_quantile, rotation,
+                        options.thread_count, arrays);
   const std::span<const uint32_t> present = links.present_rows();
   ForEachInParallel(present.size(), options.thread_count, [&](size_t i, size_t) {
     writer.WriteLinks(present[i], links.Links(present[i]));

@@ -18,21 +18,31 @@ namespace almagest {
 struct CodeGraphBuildOptions {
   // Bits per neighbour's code: a multiple of 8 within 8..4096, or 0 for DefaultCodeBits.
   uint32_t code_bits = 0;
-  // kHalf becomes kByte where bytes are exact. kByte where they are not is kInvalidArgument.
+  // kHalf becomes kByte where bytes are exact. kByte where they are not is kInvalidArgument, unless
+  // byte_quantile says how to round.
   CodeRowFormat row_format = CodeRowFormat::kHalf;
+  // Share of the coordinates, 0.5..1, that the range of rounded bytes covers, evenly cut at both
+  // ends; what lies outside is clamped. 0: bytes only where they are exact.
+  double byte_quantile = 0.0;
+  // Links per row, 4..32. Fewer: quicker build, more visits per search.
+  uint32_t degree = kCodeGraphDegree;
   // Candidates that the second pass looks for per row, 32..4096; the first takes a third. Larger:
   // slower build, better recall, above all where the data have many dimensions of their own.
   uint32_t build_beam = 300;
   uint64_t seed = 0;
   uint32_t thread_count = 1;  // 1..64. The graph is the same for any number.
-  // Called about every thousand rows with the number done of rows.count, by the caller's thread,
-  // which it may delay to throttle. False cancels.
+  // Called about every hundred rows with the number done of rows.count, by the caller's thread,
+  // which it may delay to throttle: the other threads wait meanwhile. False cancels.
   std::function<bool(size_t rows_done)> progress;
 };
 
 // One bit per dimension up to 192 dimensions, but at least 64: fewer estimate too badly. A third
 // of that beyond, at least 192 and at most 1,024 bits.
 uint32_t DefaultCodeBits(uint32_t dimension);
+
+// Whether rounding the rows to half precision moves them by little beside how far they lie apart,
+// judged by a sample. Not so for rows far from the origin and close together.
+bool HalfRowsWillDo(const DenseRowsView& rows, Metric metric);
 
 // Links every present row so that all can be reached. Rows stay unchanged and finite meanwhile.
 // kDot and kEuclid. Under kDot, rows of different lengths are linked by their distance after a

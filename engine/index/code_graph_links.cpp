@@ -61,8 +61,8 @@ bool CodeLinkBuilder::RunPass(size_t pass) {
     size = std::min(size, total - done);
     if (first && done == 0) {
       LinkFirst(size);
-    } else {
-      LinkBatch(std::span(order_).subspan(done, size), beam_width);
+    } else if (!LinkBatch(std::span(order_).subspan(done, size), beam_width, pass * total + done)) {
+      return false;
     }
     done += size;
     if (options_.progress && !options_.progress((pass * total + done) / kPasses)) return false;
@@ -83,10 +83,15 @@ void CodeLinkBuilder::LinkFirst(size_t count) {
 }
 
 // Every row of the batch searches the graph as it is; then the links are set, and the links back.
-void CodeLinkBuilder::LinkBatch(std::span<const uint32_t> batch, uint32_t beam_width) {
+bool CodeLinkBuilder::LinkBatch(std::span<const uint32_t> batch, uint32_t beam_width,
+                                size_t linked_before) {
   std::vector<uint32_t> chosen(batch.size() * kCodeGraphDegree);
   std::vector<uint8_t> chosen_count(batch.size(), 0);
-  ForEachInParallel(batch.size(), options_.thread_count, [&](size_t i, size_t thread) {
+  std::function<bool(size_t)> checkpoint;
+  if (options_.progress) {
+    checkpoint = [&](size_t begun) { return options_.progress((linked_before + begun) / kPasses); };
+  }
+  const auto choose = [&](size_t i, size_t thread) {
     const uint32_t row = batch[i];
     CodeWalkScratch& scratch = scratch_[thread];
     CodeWalk(graph_, rows_.Row(row), writer_.Rotated(row), scratch)
@@ -97,7 +102,8 @@ void CodeLinkBuilder::LinkBatch(std::span<const uint32_t> batch, uint32_t beam_w
     }
     for (const uint32_t link : Links(row)) candidates.push_back({link, Similarity(row, link)});
     Select(row, candidates, chosen.data() + i * kCodeGraphDegree, chosen_count[i]);
-  });
+  };
+  if (!ForEachInParallel(batch.size(), options_.thread_count, choose, checkpoint)) return false;
   std::vector<std::pair<uint32_t, uint32_t>> back;  // (linked, linking)
   for (size_t i = 0; i < batch.size(); ++i) {
     const uint32_t* links = chosen.data() + i * kCodeGraphDegree;
@@ -122,6 +128,7 @@ void CodeLinkBuilder::LinkBatch(std::span<const uint32_t> batch, uint32_t beam_w
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
   ForEachInParallel(changed.size(), options_.thread_count,
                     [&](size_t i, size_t) { writer_.WriteLinks(changed[i], Links(changed[i])); });
+  return true;
 }
 
 // Candidates nearest first; one is left out if a row chosen before is nearer to it than the row
@@ -136,7 +143,7 @@ void CodeLinkBuilder::Select(uint32_t row, Candidates& candidates, uint32_t* lin
   for (const ScoredRow& candidate : candidates) {
     if (candidate.row == previous || candidate.row == row) continue;
     previous = candidate.row;
-    if (count == kCodeGraphDegree || looked_at++ == kCandidatesMax) break;
+    if (count == options_.degree || looked_at++ == kCandidatesMax) break;
     bool chosen = true;
     for (size_t i = 0; i < count && chosen; ++i) {
       chosen = Similarity(candidate.row, links[i]) <= candidate.score;
@@ -149,7 +156,7 @@ void CodeLinkBuilder::Select(uint32_t row, Candidates& candidates, uint32_t* lin
     }
   }
   for (const uint32_t other : left_out) {
-    if (count == kCodeGraphDegree) break;
+    if (count == options_.degree) break;
     if (std::find(links, links + count, other) == links + count) links[count++] = other;
   }
   degree = static_cast<uint8_t>(count);
@@ -164,7 +171,7 @@ void CodeLinkBuilder::AddBackLinks(uint32_t row,
       added.push_back(linking);
     }
   }
-  if (degree_[row] + added.size() <= kCodeGraphDegree) {
+  if (degree_[row] + added.size() <= options_.degree) {
     for (const uint32_t other : added) list[degree_[row]++] = other;
     return;
   }

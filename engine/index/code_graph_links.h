@@ -35,7 +35,8 @@ class CodeLinkBuilder {
 
   bool RunPass(size_t pass);
   void LinkFirst(size_t count);
-  void LinkBatch(std::span<const uint32_t> batch, uint32_t beam_width);
+  // False if cancelled.
+  bool LinkBatch(std::span<const uint32_t> batch, uint32_t beam_width, size_t linked_before);
   // [RobustPrune] Sorts `candidates`; writes the links chosen.
   void Select(uint32_t row, Candidates& candidates, uint32_t* links, uint8_t& degree) const;
   void AddBackLinks(uint32_t row, std::span<const std::pair<uint32_t, uint32_t>> links);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -16,6 +17,7 @@ namespace almagest {
 namespace {
 
 constexpr size_t kTasksAtOnce = 16;
+constexpr size_t kTasksBetweenCheckpoints = 96;
 constexpr float kHalfMax = 65504.0f;
 // Of the share of o - c that the rotation left out, as much is taken to point along the rest. 1
 // would be all; measured best on pictures at about this.
@@ -31,6 +33,27 @@ float PowerOfTwoWithin(double limit, double largest) {
   if (!(largest > 0.0) || !std::isfinite(largest)) return 1.0f;
   const double exponent = std::clamp(std::floor(std::log2(limit / largest)), -120.0, 120.0);
   return static_cast<float>(std::exp2(exponent));
+}
+
+// Between which values the middle `share` of the coordinates lies, by a sample of the rows.
+std::pair<float, float> CoordinateRange(const DenseRowsView& rows, double share) {
+  constexpr size_t kSampleCoordinates = 1 << 20;
+  const size_t step = std::max<size_t>(1, size_t{rows.count} * rows.dimension / kSampleCoordinates);
+  std::vector<float> sample;
+  for (size_t row = 0; row < rows.count; row += step) {
+    const auto number = static_cast<uint32_t>(row);
+    if (!rows.Present(number)) continue;
+    sample.insert(sample.end(), rows.Row(number), rows.Row(number) + rows.dimension);
+  }
+  if (sample.empty()) return {0.0f, 1.0f};
+  const auto cut = static_cast<ptrdiff_t>(static_cast<double>(sample.size() - 1) *
+                                          (1.0 - std::clamp(share, 0.0, 1.0)) / 2.0);
+  const auto low = sample.begin() + cut;
+  const auto high = sample.end() - 1 - cut;
+  std::nth_element(sample.begin(), low, sample.end());
+  const float least = *low;
+  std::nth_element(sample.begin(), high, sample.end());
+  return {least, *high};
 }
 
 }  // namespace
@@ -53,14 +76,27 @@ std::optional<float> ByteOffset(const DenseRowsView& rows) {
   return low;
 }
 
-void ForEachInParallel(size_t count, uint32_t thread_count,
-                       const std::function<void(size_t i, size_t thread)>& task) {
+bool ForEachInParallel(size_t count, uint32_t thread_count,
+                       const std::function<void(size_t i, size_t thread)>& task,
+                       const std::function<bool(size_t begun)>& checkpoint) {
   std::atomic<size_t> next{0};
+  std::atomic<bool> paused{false};
+  std::atomic<bool> stopped{false};
+  std::mutex pause;
   const auto work = [&](size_t thread) {
-    while (true) {
+    size_t own_tasks = 0;
+    while (!stopped) {
+      if (thread != 0 && paused) const std::lock_guard wait(pause);
       const size_t first = next.fetch_add(kTasksAtOnce);
       if (first >= count) return;
       for (size_t i = first; i < std::min(count, first + kTasksAtOnce); ++i) task(i, thread);
+      own_tasks += kTasksAtOnce;
+      if (thread != 0 || !checkpoint || own_tasks < kTasksBetweenCheckpoints) continue;
+      own_tasks = 0;
+      paused = true;
+      const std::lock_guard hold(pause);
+      if (!checkpoint(std::min(count, next.load()))) stopped = true;
+      paused = false;
     }
   };
   std::vector<std::thread> threads;
@@ -72,11 +108,12 @@ void ForEachInParallel(size_t count, uint32_t thread_count,
   }
   work(0);
   for (std::thread& thread : threads) thread.join();
+  return !stopped;
 }
 
 CodeNodeWriter::CodeNodeWriter(const DenseRowsView& rows, Metric metric, CodeRowFormat format,
-                               std::shared_ptr<const CodeRotation> rotation, uint32_t thread_count,
-                               CodeGraphArrays& arrays)
+                               double byte_quantile, std::shared_ptr<const CodeRotation> rotation,
+                               uint32_t thread_count, CodeGraphArrays& arrays)
     : rows_(rows),
       arrays_(arrays),
       layout_(rows.dimension, rotation->code_bits(), format),
@@ -93,7 +130,7 @@ CodeNodeWriter::CodeNodeWriter(const DenseRowsView& rows, Metric metric, CodeRow
   if (rows.present_words != nullptr) {
     arrays_.present.assign(rows.present_words, rows.present_words + (size_t{rows.count} + 63) / 64);
   }
-  ChooseScales();
+  ChooseScales(byte_quantile);
   const std::vector<float> matrix = arrays_.rotation->FloatMatrix();
   std::vector<std::vector<float>> centred(thread_count, std::vector<float>(rows.dimension));
   ForEachInParallel(rows.count, thread_count, [&](size_t row, size_t thread) {
@@ -107,7 +144,7 @@ CodeNodeWriter::CodeNodeWriter(const DenseRowsView& rows, Metric metric, CodeRow
 }
 
 // Factors are of the order of the largest squared length, of rows or of rows less their mean.
-void CodeNodeWriter::ChooseScales() {
+void CodeNodeWriter::ChooseScales(double byte_quantile) {
   const std::vector<float>& mean = arrays_.rotation->mean();
   const DistanceKernels& euclid = KernelsFor(Metric::kEuclid);
   const DistanceKernels& dot = KernelsFor(Metric::kDot);
@@ -130,9 +167,15 @@ void CodeNodeWriter::ChooseScales() {
   if (arrays_.meta.row_format == CodeRowFormat::kHalf) {
     arrays_.meta.row_scale = PowerOfTwoWithin(32768.0, largest);
   } else if (arrays_.meta.row_format == CodeRowFormat::kByte) {
-    const std::optional<float> offset = ByteOffset(rows_);
-    ALMAGEST_CHECK(offset.has_value());
-    arrays_.meta.row_offset = *offset;
+    if (const std::optional<float> offset = ByteOffset(rows_)) {
+      arrays_.meta.row_offset = *offset;
+    } else {
+      const auto [low, high] = CoordinateRange(rows_, byte_quantile);
+      arrays_.meta.row_offset = low;
+      arrays_.meta.row_scale = std::clamp(255.0f / std::max(high - low, 1e-30f), 1e-30f, 1e30f);
+      // 1 stands for exact bytes.
+      if (arrays_.meta.row_scale == 1.0f) arrays_.meta.row_scale = std::nextafter(1.0f, 0.0f);
+    }
   }
 }
 
@@ -145,7 +188,9 @@ void CodeNodeWriter::WriteRow(uint32_t row) {
   }
   if (arrays_.meta.row_format == CodeRowFormat::kByte) {
     for (uint32_t i = 0; i < rows_.dimension; ++i) {
-      to[i] = static_cast<std::byte>(static_cast<uint8_t>(values[i] - arrays_.meta.row_offset));
+      const float steps = (values[i] - arrays_.meta.row_offset) * arrays_.meta.row_scale;
+      to[i] =
+          static_cast<std::byte>(static_cast<uint8_t>(std::lrint(std::clamp(steps, 0.0f, 255.0f))));
     }
     return;
   }

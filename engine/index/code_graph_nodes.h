@@ -19,9 +19,10 @@ class CodeNodeWriter {
  public:
   // Chooses the scales, sizes arrays.nodes and writes every present row. Afterwards `arrays` has
   // everything but links and seeds. Rows are split over `thread_count` threads.
+  // `byte_quantile`: CodeGraphBuildOptions; used for byte rows that are not exact.
   CodeNodeWriter(const DenseRowsView& rows, Metric metric, CodeRowFormat format,
-                 std::shared_ptr<const CodeRotation> rotation, uint32_t thread_count,
-                 CodeGraphArrays& arrays);
+                 double byte_quantile, std::shared_ptr<const CodeRotation> rotation,
+                 uint32_t thread_count, CodeGraphArrays& arrays);
 
   // Links `row` to `neighbours`, at most 32 present rows other than `row`, in order of preference.
   void WriteLinks(uint32_t row, std::span<const uint32_t> neighbours);
@@ -34,7 +35,7 @@ class CodeNodeWriter {
   const float* Rotated(uint32_t row) const { return rotated_.data() + size_t{row} * code_bits_; }
 
  private:
-  void ChooseScales();
+  void ChooseScales(double byte_quantile);
   void WriteRow(uint32_t row);
   void WriteBlock(std::byte* block, const float* centre, const float* rotated_centre,
                   std::span<const uint32_t> neighbours);
@@ -50,9 +51,12 @@ class CodeNodeWriter {
 // nothing. Stops at the first that is not: cheap for rows that do not qualify.
 std::optional<float> ByteOffset(const DenseRowsView& rows);
 
-// Runs task(i, thread) for i < count on `thread_count` threads, the caller's among them. A system
-// that grants fewer threads gets by with those.
-void ForEachInParallel(size_t count, uint32_t thread_count,
-                       const std::function<void(size_t i, size_t thread)>& task);
+// Runs task(i, thread) for i < count on `thread_count` threads, the caller's among them (thread 0).
+// A system that grants fewer threads gets by with those. `checkpoint`, if given, is called by the
+// caller's thread every hundred tasks or so with the number of tasks begun; all others wait until
+// it returns, and false stops them all: then so does this return false.
+bool ForEachInParallel(size_t count, uint32_t thread_count,
+                       const std::function<void(size_t i, size_t thread)>& task,
+                       const std::function<bool(size_t begun)>& checkpoint = {});
 
 }  // namespace almagest

@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kScanPrefetch = 8;
 constexpr uint64_t kRowsBetweenCancelChecks = 4096;
+constexpr size_t kRescoredBeamMax = 65'536;
 
 Result<std::vector<ScoredRow>> Cancelled() {
   return Fail(ErrorCode::kTimeout, "the search was stopped or passed its deadline");
@@ -56,6 +57,30 @@ bool ScanNodes(const CodeGraph& graph, const DenseQuery& query, const CodeWalk& 
 
 }  // namespace
 
+uint32_t BeamWidthFor(uint32_t beam_width_for_10, size_t k) {
+  constexpr size_t kOften = 10;
+  if (k <= kOften) return beam_width_for_10;
+  return static_cast<uint32_t>(
+      std::min<size_t>(beam_width_for_10 + (k - kOften) * 3 / 2, kRescoredBeamMax));
+}
+
+size_t RescoredByDefault(const CodeGraph& graph, size_t k) {
+  const bool bytes = graph.meta().row_format == CodeRowFormat::kByte;
+  return bytes ? 3 * k : k + k / 4 + 2;
+}
+
+Result<std::vector<ScoredRow>> ScanCodeGraph(const CodeGraph& graph, const DenseQuery& query) {
+  ALMAGEST_CHECK(graph.row_count() == 0 || query.metric == graph.metric());
+  ALMAGEST_CHECK(!query.adjustment.active() || query.metric == Metric::kDot);
+  if (graph.row_count() == 0) return std::vector<ScoredRow>{};
+  thread_local CodeWalkScratch scratch;
+  const CodeWalk walk(graph, query.query, nullptr, scratch);
+  TopK best(query.k);
+  CodeSearchStats counts;
+  if (!ScanNodes(graph, query, walk, best, counts)) return Cancelled();
+  return best.Take();
+}
+
 bool PreferCodeScan(uint64_t match_count, uint64_t row_count, uint32_t dimension,
                     uint32_t beam_width) {
   if (match_count == 0) return true;
@@ -68,7 +93,7 @@ bool PreferCodeScan(uint64_t match_count, uint64_t row_count, uint32_t dimension
 
 Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const DenseQuery& query,
                                                uint32_t beam_width, const DenseRowsView* exact_rows,
-                                               CodeSearchStats* stats) {
+                                               CodeSearchStats* stats, size_t rescored_count) {
   ALMAGEST_CHECK(graph.row_count() == 0 || query.metric == graph.metric());
   ALMAGEST_CHECK(!query.adjustment.active() || query.metric == Metric::kDot);
   CodeSearchStats local;
@@ -78,17 +103,32 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
   const bool filtered = query.filter.deleted_words != nullptr ||
                         query.filter.allowed_words != nullptr ||
                         query.filter.row_limit < graph.row_count();
-  const uint64_t matches =
-      filtered ? query.filter.CountMatches(graph.row_count()) : graph.row_count();
+  uint64_t matches = graph.row_count();
+  if (filtered) {
+    matches = query.match_count ? *query.match_count : query.filter.CountMatches(matches);
+  }
   if (matches == 0) return std::vector<ScoredRow>{};
 
   thread_local CodeWalkScratch scratch;
   const size_t k = std::min<size_t>(query.k, matches);
-  size_t beam = std::max<size_t>(beam_width, k);
-  // The fewer rows count, the more often the same ones are met: up to 4 times the beam.
-  if (filtered) beam += 3 * beam * (graph.row_count() - matches) / graph.row_count();
+  size_t kept = k;
+  if (exact_rows != nullptr) {
+    size_t wanted = rescored_count == 0 ? RescoredByDefault(graph, k) : rescored_count;
+    if (rescored_count == kScoreByExactRows) wanted = k;
+    kept = std::min<size_t>(std::max(wanted, k), matches);
+  }
+  // However many rows the caller would like rescored, no walk looks for more than so many.
+  const size_t kept_by_walk = std::min(kept, kRescoredBeamMax);
+  size_t beam = std::max<size_t>({beam_width, k, exact_rows != nullptr ? kept_by_walk : 0});
+  // The fewer rows count, the more often the same ones are met: up to 4 times the beam. A few rows
+  // deleted here and there make next to no difference.
+  if (filtered) {
+    const double others = 1.0 - static_cast<double>(matches) / graph.row_count();
+    const double share = query.filter.allowed_words == nullptr ? others * others : others;
+    beam += static_cast<size_t>(3.0 * share * static_cast<double>(beam));
+  }
   CodeWalk walk(graph, query.query, nullptr, scratch);
-  const size_t kept = exact_rows != nullptr ? std::min<uint64_t>(k + k / 4 + 2, matches) : k;
+  if (rescored_count == kScoreByExactRows) walk.ScoreBy(exact_rows);
   std::vector<ScoredRow> found;
   // Bridges may cost as much as the scan that the walk replaces.
   const size_t bridges =
@@ -116,6 +156,12 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
   }
   if (exact_rows != nullptr) {
     ALMAGEST_CHECK(exact_rows->count == graph.row_count());
+    // They may lie in memory that was not read for long: asked for together they wait together.
+    const size_t row_bytes = std::min<size_t>(size_t{exact_rows->dimension} * 4, 4096);
+    for (const ScoredRow& row : found) {
+      const auto* bytes = reinterpret_cast<const std::byte*>(exact_rows->Row(row.row));
+      for (size_t at = 0; at < row_bytes; at += 64) __builtin_prefetch(bytes + at);
+    }
     const RowScorer scorer(*exact_rows, query.metric, query.query, query.adjustment);
     for (ScoredRow& row : found) row.score = scorer.Score(row.row);
     std::sort(found.begin(), found.end(), ComesBefore);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "engine/index/code_graph.h"
@@ -32,7 +33,9 @@ struct CodeSearchStats {
 //
 // Scores come from the rows in the nodes: with half-precision rows they are exact to about 1e-3 of
 // the lengths. `exact_rows`, the float rows that the graph was built from, may be null; where
-// given, the best of the rows visited, a few more than k, are scored again from it.
+// given, the best of the rows visited are scored again from it: `rescored_count` of them, or
+// RescoredByDefault (0); the beam is as wide as that at least. kScoreByExactRows: the walk itself
+// takes its scores from there.
 //
 // Errors: kTimeout. Thread-safe; keeps an eighth of a byte per row and 8 bytes per beam width of
 // scratch per thread. Cost: about 0.2-0.5 us per row visited, of which there are about
@@ -40,7 +43,19 @@ struct CodeSearchStats {
 Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const DenseQuery& query,
                                                uint32_t beam_width,
                                                const DenseRowsView* exact_rows = nullptr,
-                                               CodeSearchStats* stats = nullptr);
+                                               CodeSearchStats* stats = nullptr,
+                                               size_t rescored_count = 0);
+
+inline constexpr size_t kScoreByExactRows = std::numeric_limits<size_t>::max();
+// A few more than k; three times as many where nodes hold rounded bytes.
+size_t RescoredByDefault(const CodeGraph& graph, size_t k);
+
+// The k best of all rows that count, by their rows in the nodes: exact where those are
+// (CodeGraph::rows_exact). Order, errors and thread safety as above.
+Result<std::vector<ScoredRow>> ScanCodeGraph(const CodeGraph& graph, const DenseQuery& query);
+
+// The beam width for k results, given the one that is right for 10.
+uint32_t BeamWidthFor(uint32_t beam_width_for_10, size_t k);
 
 // Whether scoring all of `match_count` rows is no dearer than walking a graph of `row_count` rows
 // with that filter. O(1).

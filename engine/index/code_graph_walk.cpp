@@ -60,6 +60,9 @@ void CodeWalk::FillTables() {
 }
 
 float CodeWalk::Score(uint32_t row) const {
+  if (exact_rows_ != nullptr) {
+    return KernelsFor(graph_.metric()).pair(query_, exact_rows_->Row(row), exact_rows_->dimension);
+  }
   const std::byte* stored = graph_.Node(row) + graph_.layout().row;
   const size_t dimension = graph_.meta().dimension;
   const bool euclidean = graph_.metric() == Metric::kEuclid;
@@ -125,6 +128,7 @@ void CodeWalk::Meet(const std::byte* block, float similarity, const RowFilter* f
 bool CodeWalk::Walk(size_t beam_width, const RowFilter* filter, size_t bridges_max,
                     const ScoreAdjustment& adjustment, const CancelCheck& cancel) {
   scratch_.visited.Start(graph_.row_count());
+  if (excluded_ < graph_.row_count()) scratch_.visited.Insert(excluded_);
   scratch_.beam.Start(beam_width);
   scratch_.bridges.Start(filter != nullptr ? beam_width * kBridgesKeptPerBeam : 0);
   scratch_.scored.clear();

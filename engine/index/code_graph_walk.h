@@ -127,6 +127,11 @@ class CodeWalk {
   CodeWalk(const CodeGraph& graph, const float* query, const float* rotated,
            CodeWalkScratch& scratch, const FastscanKernels& kernels = BestFastscanKernels());
 
+  // From now on scores come from these, the rows that the graph was built from. Borrowed.
+  void ScoreBy(const DenseRowsView* rows) { exact_rows_ = rows; }
+  // From now on walks as if `row` were not in the graph.
+  void Exclude(uint32_t row) { excluded_ = row; }
+
   // Fills scratch.scored (unordered) with the rows visited that count and are present, with exact
   // similarities, adjusted. `filter` null: all rows count. Else rows that do not count are walked
   // through as bridges: until the beam is full, and then at most `bridges_max` more that are better
@@ -150,6 +155,8 @@ class CodeWalk {
   CodeWalkScratch& scratch_;
   const float* query_;
   CodeEstimate estimate_;
+  const DenseRowsView* exact_rows_ = nullptr;
+  uint32_t excluded_ = std::numeric_limits<uint32_t>::max();
   const float* row_query_ = nullptr;  // The query as rows are stored.
   float score_scale_ = 1.0f;          // Kernel's value to similarity.
   float score_added_ = 0.0f;

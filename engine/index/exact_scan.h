@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct DenseQuery {
   RowFilter filter;
   ScoreAdjustment adjustment;
   CancelCheck cancel;  // Asked about every 4,096 rows scored.
+  // How many rows count, where the caller knows it without looking: spares graph searches a pass
+  // over the filter's bitmaps. May be out of date by rows deleted meanwhile.
+  std::optional<size_t> match_count;
 };
 
 // Each returns at most k rows that count and are present, score descending, ties by smaller row;

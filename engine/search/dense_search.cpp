@@ -4,6 +4,7 @@
 
 #include "engine/collection/segment_builder.h"
 #include "engine/collection/row_factors.h"
+#include "engine/index/code_graph_search.h"
 #include "engine/index/exact_scan.h"
 #include "engine/index/hnsw_search.h"
 #include "engine/search/row_allowance.h"
@@ -24,6 +25,7 @@ struct SegmentQuery {
   std::vector<float> vector;
   std::shared_ptr<const RowFactors> factors;  // Keeps the adjustment's arrays alive.
   ScoreAdjustment adjustment;
+  bool other_version = false;  // The rows' map differs from the query's.
   float constant = 0;  // Added to every score (fields that are not normalised).
 };
 
@@ -51,6 +53,7 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search,
     query.vector.assign(mapped.begin(), mapped.end());
     return query;
   }
+  query.other_version = true;
   query.vector.resize(mapped.size());
   const float constant = cross->MapQuery(mapped, query.vector);
   if (!versions.normalised()) {
@@ -62,6 +65,31 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search,
   return query;
 }
 
+// Through the code graph, or all rows that count by a scan where the search asks for that.
+Result<std::vector<ScoredRow>> SearchCodes(const DenseSearch& search,
+                                           const Segment::DenseField& field,
+                                           const DenseQuery& query, bool other_version) {
+  const bool floats = field.rows.data != nullptr;
+  const CodeGraph& graph = *field.code_graph;
+  if (search.params.exact) {
+    return floats ? ExactScan(field.rows, query) : ScanCodeGraph(graph, query);
+  }
+  // A graph of another version's geometry is walked by scores that it was not made for.
+  const uint32_t tuned = BeamWidthFor(field.beam_width, query.k) * (other_version ? 2 : 1);
+  const uint32_t beam_width = search.params.beam_width.value_or(tuned);
+  if (graph.rows_exact() || !floats) return SearchCodeGraph(graph, query, beam_width);
+  const QuantizedSearch& quantized = search.params.quantized;
+  const bool rescored = quantized.ignore || quantized.rescore.value_or(field.rescored);
+  size_t rescored_count = 0;
+  if (quantized.oversampling) {
+    rescored_count = static_cast<size_t>(
+        std::min(std::ceil(static_cast<double>(query.k) * *quantized.oversampling), 65'536.0));
+  }
+  if (quantized.ignore) rescored_count = kScoreByExactRows;
+  return SearchCodeGraph(graph, query, beam_width, rescored ? &field.rows : nullptr, nullptr,
+                         rescored_count);
+}
+
 Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Segment& segment,
                                              const Segment::DenseField& field,
                                              const SegmentQuery& segment_query, uint32_t rows,
@@ -70,12 +98,17 @@ Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Se
   query.metric = MetricOf(search.field.dense.distance);
   query.query = segment_query.vector.data();
   query.k = search.k;
-  query.filter.deleted_words = segment.deleted_words();
+  const uint32_t deleted = segment.deleted_count();
+  if (deleted > 0 || !segment.sealed()) query.filter.deleted_words = segment.deleted_words();
   query.filter.allowed_words = allowance ? allowance->words.data() : nullptr;
   query.filter.row_limit = allowance ? std::min(rows, allowance->row_limit) : rows;
   query.adjustment = segment_query.adjustment;
   query.cancel = CancelOf(search.deadline);
   if (field.growing_rows != nullptr) return ExactScan(*field.growing_rows, query);
+  if (field.code_graph != nullptr) {
+    if (!allowance) query.match_count = rows - std::min(rows, deleted);
+    return SearchCodes(search, field, query, segment_query.other_version);
+  }
   const auto beam_width = static_cast<uint32_t>(std::max<size_t>(
       search.params.beam_width.value_or(kBeamWidthDefault), search.k));
   const size_t matches = allowance ? allowance->rows.size() : rows;

@@ -25,13 +25,15 @@ struct DenseSearch {
 };
 
 // At most k slots, best first; never fewer than min(k, matches): exact where rows are scanned,
-// approximate where the graph is walked (hnsw_search.h). Per segment the plan is: scan the matching
-// rows when they are few (PreferExactScan) or the segment has no graph; else walk the graph.
+// approximate where a graph is walked (code_graph_search.h, hnsw_search.h). Per segment the plan is:
+// scan the matching rows when they are few or the segment has no graph; else walk the graph.
+// Scores are those of the float rows unless the search asks not to be rescored.
 // Errors: kNotFound (as_version), kTimeout.
 Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view,
                                             const DenseSearch& search);
 
-// Beam width when the client gives none: at least this, and at least the limit.
+// Beam width of HNSW when the client gives none: at least this, and at least the limit. Code graphs
+// have one each, found at seal time.
 inline constexpr uint32_t kBeamWidthDefault = 128;
 
 // The score that REST shows for a similarity under this distance.

@@ -66,6 +66,7 @@ std::unique_ptr<AnnSystem> MakeSystem(const std::string& name) {
     return MakeAlmagestGraph("f16", static_cast<uint32_t>(bits));
   }
   if (name == "hnsw") return MakeAlmagestHnsw();
+  if (name.starts_with("engine-")) return MakeCollection(name.substr(7));
   if (name == "hnswlib") return MakeHnswlib();
   if (name == "faiss") return MakeFaissHnsw(false);
   if (name == "faiss-sq8") return MakeFaissHnsw(true);
@@ -112,6 +113,11 @@ std::vector<Point> FindPoints(AnnSystem& system, const AnnData& data) {
     }
     points.push_back(point);
   }
+  if (system.DefaultBeamWidth() != 0) {
+    Point& point = points.emplace_back();
+    point.beam_width = system.DefaultBeamWidth();
+    point.recall = recall(point.beam_width);
+  }
   return points;
 }
 
@@ -132,18 +138,20 @@ void PrintTable(const AnnData& data, const std::vector<Measured>& all) {
               data.rows, data.dimension, data.queries, BestFastscanKernels().target);
   std::printf("| system | bytes/vector | build s |");
   for (const double target : kRecallTargets) std::printf(" QPS@%.2f (beam) |", target);
-  std::printf("\n| --- | --- | --- | --- | --- | --- |\n");
+  std::printf(" by default |\n| --- | --- | --- | --- | --- | --- | --- |\n");
   for (const Measured& measured : all) {
     std::printf("| %s | %.0f | %.1f |", measured.system->name().c_str(), measured.bytes_per_vector,
                 measured.build_seconds);
     for (const Point& point : measured.points) {
       if (point.beam_width == 0) {
         std::printf(" not reached |");
+      } else if (point.target == 0.0) {
+        std::printf(" %.0f (%u, recall %.3f)", point.Median(), point.beam_width, point.recall);
       } else {
         std::printf(" %.0f (%u) |", point.Median(), point.beam_width);
       }
     }
-    std::printf("\n");
+    std::printf(" |\n");
   }
   std::fflush(stdout);
 }
@@ -167,7 +175,8 @@ void AddRows(const AnnData& data, const std::vector<Measured>& all, nlohmann::js
 int Usage(const std::string& problem) {
   std::cerr << problem
             << "\nusage: almagest-bench ann --data NAME=PATH [--data ...] [--json FILE]\n"
-               "         [--systems graph,graph-f32,graph-bits-N,hnsw,hnswlib,faiss,faiss-sq8]\n"
+               "         [--systems graph,graph-f32,graph-bits-N,hnsw,hnswlib,faiss,faiss-sq8,\n"
+               "          engine-default,engine-none,engine-scalar,engine-one_bit,...]\n"
                "         [--queries N] [--rounds N]\n"
                "PATH: BASE,QUERIES,l2|cosine[,DIMENSION] or a folder of a known data set\n";
   return 2;

@@ -48,6 +48,7 @@ TEST_F(PointApiTest, CollectionShowsItsConfiguration) {
      R"({"vectors": {"size": 3, "distance": "Euclid", "on_disk": true, "hnsw_config": {"m": 8}},
          "hnsw_config": {"ef_construct": 50}, "shard_number": 1, "on_disk_payload": false,
          "optimizers_config": {"deleted_threshold": 0.3, "default_segment_number": 2},
+         "quantization_config": {"scalar": {"type": "int8", "quantile": 0.99, "always_ram": true}},
          "metadata": {"model": "x"}, "almagest": {"durability": "process", "seal_rows": 500}})");
   json info = Do("GET", "/collections/u");
   EXPECT_EQ(info.at("/config/params/vectors/size"_json_pointer), 3);
@@ -55,14 +56,19 @@ TEST_F(PointApiTest, CollectionShowsItsConfiguration) {
   EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/m"_json_pointer), 8);
   EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/ef_construct"_json_pointer), 50);
   EXPECT_EQ(info.at("/config/optimizer_config/deleted_threshold"_json_pointer), 0.3);
+  EXPECT_EQ(info.at("/config/quantization_config"_json_pointer),
+            json::parse(R"({"scalar": {"type": "int8", "quantile": 0.99, "always_ram": true}})"));
   EXPECT_EQ(info.at("/config/metadata"_json_pointer), json::parse(R"({"model": "x"})"));
   EXPECT_EQ(info.at("/almagest/durability"_json_pointer), "process");
   EXPECT_EQ(info.at("/almagest/seal_rows"_json_pointer), 500);
   Do("PATCH", "/collections/u",
      R"({"hnsw_config": {"ef_construct": 60}, "metadata": {"model": null, "n": 1},
+         "quantization_config": {"binary": {"encoding": "two_bits"}},
          "almagest": {"durability": "sync"}})");
   info = Do("GET", "/collections/u");
   EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/ef_construct"_json_pointer), 60);
+  EXPECT_EQ(info.at("/config/quantization_config"_json_pointer),
+            json::parse(R"({"binary": {"encoding": "two_bits", "always_ram": false}})"));
   EXPECT_EQ(info.at("/config/metadata"_json_pointer), json::parse(R"({"n": 1})"));
   EXPECT_EQ(info.at("/almagest/durability"_json_pointer), "sync");
 }

@@ -51,7 +51,8 @@ TEST(QueryParser, ReadsHybridTreesAndRemembersTheDenseLeg) {
       "prefetch": [
         {"query": {"text": "moon", "model": "qdrant/bm25"}, "using": "s", "limit": 100},
         {"query": [1, 0], "using": "d", "limit": 50, "score_threshold": 0.5,
-         "params": {"hnsw_ef": 64, "exact": true, "idf": "global"},
+         "params": {"hnsw_ef": 64, "exact": true, "idf": "global",
+                    "quantization": {"ignore": true, "rescore": false, "oversampling": 2.5}},
          "filter": {"must": []}}],
       "query": {"rrf": {"k": 60, "weights": [1, 2.5]}},
       "limit": 18446744073709551615, "offset": 3,
@@ -65,6 +66,9 @@ TEST(QueryParser, ReadsHybridTreesAndRemembersTheDenseLeg) {
   EXPECT_EQ(root.prefetch[1].limit, 50u);
   EXPECT_EQ(root.prefetch[1].params.beam_width, 64u);
   EXPECT_TRUE(root.prefetch[1].params.exact);
+  EXPECT_TRUE(root.prefetch[1].params.quantized.ignore);
+  EXPECT_EQ(root.prefetch[1].params.quantized.rescore, false);
+  EXPECT_EQ(root.prefetch[1].params.quantized.oversampling, 2.5);
   EXPECT_EQ(root.prefetch[1].score_threshold, 0.5);
   const auto& fusion = std::get<FusionQuery>(*root.query);
   EXPECT_EQ(fusion.rrf_k, 60);
@@ -113,8 +117,8 @@ TEST(QueryParser, RefusesByName) {
       {R"({"query": [[1], [2]]})", "multi-vectors"},
       {R"({"query": [1], "lookup_from": {"vector": "x"}})", "missing field `collection`"},
       {R"({"query": [1], "shard_key": "x"})", "`shard_key` is not supported"},
-      {R"({"query": [1], "params": {"quantization": {"ignore": true}}})",
-       "`params.quantization` is not supported"},
+      {R"({"query": [1], "params": {"quantization": {"oversampling": 0.5}}})",
+       "[params.quantization.oversampling: value 0.5 invalid, must be from 1 to 1000]"},
       {R"({"query": [1], "params": {"acorn": {"enable": true}}})", "`params.acorn`"},
       {R"({"query": [1], "params": {"idf": {"corpus": {}}}})", "`params.idf`"},
       {R"({"query": {"fusion": "max"}})", "expected `rrf` or `dbsf`"},

@@ -1,0 +1,124 @@
+#include "engine/index/code_graph_tune.h"
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "engine/index/code_graph_search.h"
+#include "engine/index/code_graph_walk.h"
+#include "engine/index/exact_scan.h"
+#include "storage/base/checksum.h"
+
+namespace almagest {
+namespace {
+
+constexpr uint32_t kLadder[] = {16,  20,  24,  32,  40,  48,  64,  80,  96,  128,
+                                160, 192, 256, 320, 384, 512, 640, 768, 1024};
+constexpr size_t kNeighbours = 10;
+constexpr double kNearEnough = 0.002;
+// Products that the exact scans may take together: large segments get by with fewer queries.
+constexpr double kScanProductsMax = 1e10;
+constexpr uint32_t kQueriesMin = 48;
+constexpr double kProductsBetweenAsking = 2e7;
+constexpr double kProductsPerVisit = 2000;
+
+struct SampleQuery {
+  uint32_t row = 0;
+  std::vector<ScoredRow> nearest;  // Exact, without the row itself.
+};
+
+std::vector<uint32_t> SampleRows(const DenseRowsView& rows, const BeamTuningOptions& options) {
+  const double affordable = kScanProductsMax / static_cast<double>(rows.count) / rows.dimension;
+  const auto wanted = std::min(
+      options.queries, std::max(kQueriesMin, static_cast<uint32_t>(std::min(affordable, 1e6))));
+  std::vector<uint32_t> sample;
+  for (uint64_t attempt = 0; sample.size() < wanted && attempt < uint64_t{wanted} * 4; ++attempt) {
+    const auto row = static_cast<uint32_t>(Mix64(options.seed ^ Mix64(attempt)) % rows.count);
+    if (rows.Present(row)) sample.push_back(row);
+  }
+  return sample;
+}
+
+// How many of the row's nearest the walk finds; rows as near as the last of them count.
+size_t Found(const CodeGraph& graph, const DenseRowsView& rows, const SampleQuery& query,
+             uint32_t beam_width, bool rescored, CodeWalkScratch& scratch) {
+  CodeWalk walk(graph, rows.Row(query.row), nullptr, scratch);
+  walk.Exclude(query.row);
+  walk.Walk(beam_width, nullptr, 0, {}, {});
+  std::vector<ScoredRow>& scored = scratch.scored;
+  const RowScorer scorer(rows, graph.metric(), rows.Row(query.row));
+  const size_t kept =
+      std::min(scored.size(), rescored ? RescoredByDefault(graph, kNeighbours) : kNeighbours);
+  std::partial_sort(scored.begin(), scored.begin() + static_cast<ptrdiff_t>(kept), scored.end(),
+                    ComesBefore);
+  const float least = query.nearest.back().score;
+  size_t found = 0;
+  for (size_t i = 0; i < kept; ++i) found += scorer.Score(scored[i].row) >= least ? 1 : 0;
+  return std::min(found, query.nearest.size());
+}
+
+}  // namespace
+
+BeamTuning TuneBeamWidth(const CodeGraph& graph, const DenseRowsView& rows,
+                         const BeamTuningOptions& options) {
+  if (rows.count == 0) return {};
+  double products = 0;
+  const auto go_on = [&](double more) {
+    products += more;
+    if (!options.go_on || products < kProductsBetweenAsking) return true;
+    products = 0;
+    return options.go_on();
+  };
+  std::vector<SampleQuery> queries;
+  size_t wanted = 0;
+  for (const uint32_t row : SampleRows(rows, options)) {
+    DenseQuery exact;
+    exact.metric = graph.metric();
+    exact.query = rows.Row(row);
+    exact.k = kNeighbours + 1;
+    SampleQuery query{row, *ExactScan(rows, exact)};
+    std::erase_if(query.nearest, [&](const ScoredRow& found) { return found.row == row; });
+    if (query.nearest.size() > kNeighbours) query.nearest.resize(kNeighbours);
+    if (!query.nearest.empty()) {
+      wanted += query.nearest.size();
+      queries.push_back(std::move(query));
+    }
+    if (!go_on(static_cast<double>(rows.count) * rows.dimension)) return {};
+  }
+  if (queries.empty()) return {kLadder[0], 1.0};
+  CodeWalkScratch scratch;
+  bool cancelled = false;
+  const auto recall = [&](uint32_t beam_width) {
+    size_t found = 0;
+    for (const SampleQuery& query : queries) {
+      found += Found(graph, rows, query, beam_width, options.rescored, scratch);
+      cancelled = cancelled || !go_on(kProductsPerVisit * beam_width);
+      if (cancelled) return 0.0;
+    }
+    return static_cast<double>(found) / static_cast<double>(wanted);
+  };
+  // Recall grows with the width.
+  const auto least = [&](double target) {
+    size_t low = 0;
+    size_t high = std::size(kLadder) - 1;
+    while (low < high && !cancelled) {
+      const size_t middle = (low + high) / 2;
+      if (recall(kLadder[middle]) >= target) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return kLadder[high];
+  };
+  BeamTuning tuning;
+  tuning.beam_width = least(options.recall);
+  tuning.recall = recall(tuning.beam_width);
+  if (tuning.recall < options.recall && !cancelled) {
+    tuning.beam_width = least(tuning.recall - kNearEnough);
+    tuning.recall = recall(tuning.beam_width);
+  }
+  return cancelled ? BeamTuning{} : tuning;
+}
+
+}  // namespace almagest
