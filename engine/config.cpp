@@ -121,15 +121,18 @@ Result<CollectionConfig> Parse(const Json& json) {
   config.optimizer.deleted_fraction_max = optimizer.at("deleted_fraction_max").get<double>();
   config.durability = json.at("durability").get<std::string>() == "process" ? Durability::kProcess
                                                                             : Durability::kSync;
-  for (const auto& [key, type_name] : json.at("payload_indexes").items()) {
-    const auto type = ParsePayloadIndexType(type_name.get<std::string>());
-    if (!type) {
-      return Fail(ErrorCode::kCorruption,
-                  "the stored configuration has an unknown type for payload index '" + key + "'");
+  for (const auto& [key, stored] : json.at("payload_indexes").items()) {
+    auto index = ParsePayloadIndexConfig(stored.dump());
+    if (!index) {
+      return Fail(ErrorCode::kCorruption, "the stored configuration of payload index '" + key +
+                                              "' is not valid: " + index.error().message);
     }
-    config.payload_indexes[key] = *type;
+    config.payload_indexes[key] = *std::move(index);
   }
   config.metadata_json = json.at("metadata").get<std::string>();
+  if (json.contains("strict_mode")) {
+    ALMAGEST_TRY_VOID(MergeStrictMode(json.at("strict_mode").dump(), &config.strict_mode));
+  }
   if (!json.contains("field_ids")) return config;
   std::set<FieldId> seen;
   for (const auto& [name, id] : json.at("field_ids").items()) {
@@ -170,7 +173,7 @@ Result<> ValidateConfig(const CollectionConfig& config) {
   }
   ALMAGEST_TRY_VOID(
       CheckRange("optimizers_config.deleted_threshold", optimizer.deleted_fraction_max, 0.0, 1.0));
-  for (const auto& [key, type] : config.payload_indexes) {
+  for (const auto& [key, index] : config.payload_indexes) {
     if (key.empty()) return Fail(ErrorCode::kOutOfRange, "a payload index has an empty key");
     ALMAGEST_TRY_VOID(CheckFieldName("a payload index key", key, 1024));
   }
@@ -210,19 +213,22 @@ std::string ConfigToJson(const CollectionConfig& config) {
   Json sparse = Json::object();
   for (const auto& [name, field] : config.sparse) sparse[name] = {{"idf", field.idf}};
   Json indexes = Json::object();
-  for (const auto& [key, type] : config.payload_indexes) {
-    indexes[key] = std::string(PayloadIndexTypeName(type));
+  for (const auto& [key, index] : config.payload_indexes) {
+    indexes[key] = Json::parse(PayloadIndexConfigToJson(index));
   }
   Json json = {{"dense", std::move(dense)},
-                     {"sparse", std::move(sparse)},
-                     {"optimizer",
-                      {{"seal_rows", config.optimizer.seal_rows},
-                       {"segments_max", config.optimizer.segments_max},
-                       {"merged_rows_max", config.optimizer.merged_rows_max},
-                       {"deleted_fraction_max", config.optimizer.deleted_fraction_max}}},
-                     {"durability", config.durability == Durability::kSync ? "sync" : "process"},
-                     {"payload_indexes", std::move(indexes)},
-                     {"metadata", config.metadata_json}};
+               {"sparse", std::move(sparse)},
+               {"optimizer",
+                {{"seal_rows", config.optimizer.seal_rows},
+                 {"segments_max", config.optimizer.segments_max},
+                 {"merged_rows_max", config.optimizer.merged_rows_max},
+                 {"deleted_fraction_max", config.optimizer.deleted_fraction_max}}},
+               {"durability", config.durability == Durability::kSync ? "sync" : "process"},
+               {"payload_indexes", std::move(indexes)},
+               {"metadata", config.metadata_json}};
+  if (config.strict_mode != StrictModeConfig()) {
+    json["strict_mode"] = Json::parse(StrictModeToJson(config.strict_mode));
+  }
   if (!config.field_ids.empty()) json["field_ids"] = config.field_ids;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/payload/payload_index_type.h"
+#include "engine/strict_mode.h"
 #include "engine/types.h"
 #include "storage/key_value_store.h"
 
@@ -70,7 +71,8 @@ struct CollectionConfig {
   // What an acknowledged write survives by default (a request may ask for more or less).
   Durability durability = Durability::kSync;
   // By payload path.
-  std::map<std::string, PayloadIndexType> payload_indexes;
+  std::map<std::string, PayloadIndexConfig> payload_indexes;
+  StrictModeConfig strict_mode;
   std::string metadata_json = "{}";  // The creator's own, canonical JSON object.
   // Ids of the vectors by name, once one was added or removed; empty: numbered in name order, dense
   // ones first. The collection's own: no parser sets it.

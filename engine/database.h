@@ -61,7 +61,7 @@ class Database {
                                 const Collection::NewVector& added);
   Result<WriteResult> RemoveVector(const std::string& name, const std::string& vector_name);
   Result<WriteResult> CreatePayloadIndex(const std::string& name, const std::string& key,
-                                         PayloadIndexType type);
+                                         const PayloadIndexConfig& config);
   Result<WriteResult> DropPayloadIndex(const std::string& name, const std::string& key);
 
   // ---- Snapshots (engine/snapshot/) ----------------------------------------------------------

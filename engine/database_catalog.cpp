@@ -181,10 +181,16 @@ Result<WriteResult> Database::RemoveVector(const std::string& name,
 }
 
 Result<WriteResult> Database::CreatePayloadIndex(const std::string& name, const std::string& key,
-                                                 PayloadIndexType type) {
-  const std::lock_guard lock(state_->catalog_mutex);
+                                                 const PayloadIndexConfig& config) {
   ALMAGEST_TRY(const auto collection, state_->Find(name));
-  ALMAGEST_TRY(const WriteResult result, collection->CreatePayloadIndex(key, type));
+  // Takes as long as the payloads are many: nothing else waits for it.
+  ALMAGEST_TRY(const WriteResult result, collection->CreatePayloadIndex(key, config));
+  const std::lock_guard lock(state_->catalog_mutex);
+  ALMAGEST_TRY(const auto still, state_->Find(name));
+  if (still != collection) {
+    return Fail(ErrorCode::kNotFound,
+                "Collection `" + name + "` was dropped while the index was built");
+  }
   if (auto persisted = state_->PersistConfig(name, *collection); !persisted) {
     return Fail(persisted.error());
   }

@@ -184,10 +184,17 @@ std::optional<HttpResponse> Application::Admit(HttpRequest& request) {
 
 HttpResponse Application::Handle(const HttpRequest& request) {
   const Clock::time_point start = Clock::now();
-  Result<Reply> reply = RunHandler(service_, request);
+  const auto refusal = strict_mode_.Check(service_, request);
+  Result<Reply> reply =
+      refusal ? Result<Reply>(Fail(refusal->error)) : RunHandler(service_, request);
   const double seconds = SecondsSince(start);
   HttpResponse response =
       reply ? ToResponse(*std::move(reply), seconds) : ErrorResponse(reply.error(), seconds);
+  if (refusal && refusal->retry_after_seconds) {
+    std::erase_if(response.headers,
+                  [](const auto& header) { return header.first == "Retry-After"; });
+    response.headers.emplace_back("Retry-After", std::to_string(*refusal->retry_after_seconds));
+  }
   if (options_.cross_origin) AllowOrigin(request, response);
   if (response.status >= 500) {
     LogError(fmt::format("{} {} answered {}: {}", request.method, request.route->pattern,

@@ -10,6 +10,7 @@
 #include "http/router.h"
 #include "http/server.h"
 #include "http/service.h"
+#include "http/strict_mode.h"
 
 namespace almagest {
 
@@ -46,6 +47,7 @@ class Application : public Dispatcher {
   Service& service_;
   const ApplicationOptions options_;
   const Router router_;
+  StrictMode strict_mode_;
 };
 
 }  // namespace almagest

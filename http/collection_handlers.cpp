@@ -93,10 +93,10 @@ Result<Reply> HandleCreateIndex(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const JsonValue field, body.Require("field_name"));
   ALMAGEST_TRY(const std::string_view key, field.AsString());
   ALMAGEST_TRY(const JsonValue schema, body.Require("field_schema"));
-  ALMAGEST_TRY(const PayloadIndexType type, ParsePayloadIndexSchema(schema));
-  ALMAGEST_TRY(
-      const WriteResult result,
-      service.database.CreatePayloadIndex(request.PathParam("collection"), std::string(key), type));
+  ALMAGEST_TRY(const PayloadIndexConfig config, ParsePayloadIndexSchema(schema));
+  ALMAGEST_TRY(const WriteResult result,
+               service.database.CreatePayloadIndex(request.PathParam("collection"),
+                                                   std::string(key), config));
   return UpdateReply(result, options.wait);
 }
 

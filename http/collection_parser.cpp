@@ -163,11 +163,16 @@ Result<> CheckSingleShard(const JsonValue& body) {
 
 Result<> RefuseMissingFeatures(const JsonValue& body) {
   ALMAGEST_TRY_VOID(body.RefuseKey("init_from", "copy points with scroll and upsert"));
-  const auto strict = body.Find("strict_mode_config");
-  if (!strict) return {};
-  ALMAGEST_TRY(const auto enabled, strict->FindBool("enabled"));
-  if (!enabled.value_or(false)) return {};
-  return Fail(UnsupportedError(strict->path(), "the limits of this server are fixed"));
+  return {};
+}
+
+Result<> ApplyStrictMode(const JsonValue& body, CollectionConfig& config) {
+  const auto value = body.Find("strict_mode_config");
+  if (!value) return {};
+  auto merged = MergeStrictMode(value->ToJson(), &config.strict_mode);
+  if (merged) return {};
+  if (merged.error().code == ErrorCode::kOutOfRange) return Fail(merged.error());
+  return Fail(FormatError(value->path(), merged.error().message));
 }
 
 // `metadata`: keys set to null are removed.
@@ -214,6 +219,7 @@ Result<CollectionConfig> ParseCreateCollection(const JsonValue& body) {
   if (const auto metadata = body.Find("metadata")) {
     ALMAGEST_TRY_VOID(ApplyMetadata(*metadata, config));
   }
+  ALMAGEST_TRY_VOID(ApplyStrictMode(body, config));
   if (const auto ours = body.Find("almagest")) ALMAGEST_TRY_VOID(ApplyOurs(*ours, config));
   ALMAGEST_TRY_VOID(ValidateConfig(config));
   return config;
@@ -267,6 +273,7 @@ Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config)
   if (const auto metadata = body.Find("metadata")) {
     ALMAGEST_TRY_VOID(ApplyMetadata(*metadata, config));
   }
+  ALMAGEST_TRY_VOID(ApplyStrictMode(body, config));
   if (const auto ours = body.Find("almagest")) ALMAGEST_TRY_VOID(ApplyOurs(*ours, config));
   return ValidateConfig(config);
 }
@@ -287,34 +294,14 @@ Result<Collection::NewVector> ParseNewVector(const JsonValue& body) {
   return Collection::NewVector(added);
 }
 
-Result<PayloadIndexType> ParsePayloadIndexSchema(const JsonValue& value) {
-  JsonValue type = value;
-  if (value.IsObject()) {
-    ALMAGEST_TRY(type, value.Require("type"));
-    ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"type", "on_disk", "memory", "is_tenant",
-                                               "is_principal", "lookup", "range", "enable_hnsw"}));
-    ALMAGEST_TRY_VOID(CheckPlacement(value));
-    for (const std::string_view key : {"is_tenant", "is_principal"}) {
-      ALMAGEST_TRY(const auto enabled, value.FindBool(key));
-      if (enabled.value_or(false)) {
-        return Fail(UnsupportedError(value.ChildPath(key), "points are not grouped by a key"));
-      }
-    }
-    // Every index answers both; graphs need no extra links for filters.
-    for (const std::string_view key : {"lookup", "range", "enable_hnsw"}) {
-      ALMAGEST_TRY_VOID(value.FindBool(key));
-    }
+Result<PayloadIndexConfig> ParsePayloadIndexSchema(const JsonValue& value) {
+  auto config = ParsePayloadIndexConfig(value.ToJson());
+  if (config) return *std::move(config);
+  const Error& error = config.error();
+  if (error.code == ErrorCode::kOutOfRange) {
+    return Fail(error.code, fmt::format("[{}: {}]", value.path(), error.message));
   }
-  ALMAGEST_TRY(const std::string_view name, type.AsString());
-  if (const auto known = ParsePayloadIndexType(name)) return *known;
-  if (name == "text" || name == "geo") {
-    return Fail(UnsupportedError(type.path(), fmt::format("there are no {} indexes; conditions on "
-                                                          "such keys work without one",
-                                                          name)));
-  }
-  return Fail(FormatError(type.path(),
-                          "expected `keyword`, `integer`, `float`, `bool`, "
-                          "`datetime` or `uuid`"));
+  return Fail(FormatError(value.path(), error.message));
 }
 
 }  // namespace almagest

@@ -25,7 +25,7 @@ Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config)
 // PUT /collections/{c}/vectors/{name}: {"dense": {...}} or {"sparse": {...}}.
 Result<Collection::NewVector> ParseNewVector(const JsonValue& body);
 // `field_schema`: a type name or an object with `type`.
-Result<PayloadIndexType> ParsePayloadIndexSchema(const JsonValue& value);
+Result<PayloadIndexConfig> ParsePayloadIndexSchema(const JsonValue& value);
 
 // The result of GET /collections/{c}.
 void WriteCollectionInfo(JsonWriter& json, const CollectionConfig& config,

@@ -92,13 +92,17 @@ void WriteCollectionInfo(JsonWriter& json, const CollectionConfig& config,
   json.Key("quantization_config");
   WriteQuantization(
       json, config.dense.empty() ? Quantization() : config.dense.begin()->second.quantization);
+  if (config.strict_mode != StrictModeConfig()) {
+    json.Key("strict_mode_config").Raw(StrictModeToJson(config.strict_mode));
+  }
   if (config.metadata_json != "{}") json.Key("metadata").Raw(config.metadata_json);
   json.EndObject();
   json.Key("payload_schema").BeginObject();
-  for (const auto& [key, type] : config.payload_indexes) {
+  for (const auto& [key, index] : config.payload_indexes) {
     const auto points = info.payload_index_points.find(key);
     json.Key(key).BeginObject();
-    json.Key("data_type").String(PayloadIndexTypeName(type));
+    json.Key("data_type").String(PayloadIndexTypeName(index.type));
+    if (!index.parameters.empty()) json.Key("params").Raw(index.parameters);
     json.Key("points").Unsigned(points == info.payload_index_points.end() ? 0 : points->second);
     json.EndObject();
   }

@@ -9,13 +9,21 @@
 
 namespace almagest {
 
+// Limits of one filter: conditions in all of its tree, values of one `any`, `except` or `has_id`,
+// points of one line of a polygon. (Nesting: kFilterDepthMax of filter_evaluator.h.)
+inline constexpr size_t kFilterConditionsMax = 8192;
+inline constexpr size_t kMatchValuesMax = 1'000'000;
+inline constexpr size_t kRingPointsMax = 100'000;
+
 // A number (unsigned 64-bit) or a UUID in any usual spelling; 400 naming the path otherwise.
 Result<PointId> ParsePointId(const JsonValue& value);
 Result<std::vector<PointId>> ParsePointIds(const JsonValue& array);
 // From a URL: digits mean a number.
 Result<PointId> ParsePointIdText(std::string_view text);
 
-// 400 for a wrong form, 422 for a value out of its range (geo coordinates, min_count).
+// {"key": ..., <one test>}: condition_parser.cpp.
+Result<Condition> ParseFieldCondition(const JsonValue& value);
+// 400 for a wrong form, 422 for a value out of its range (geo coordinates, a limit above).
 Result<Filter> ParseFilter(const JsonValue& value);
 // One condition by itself, as formulas have it. Errors as those of ParseFilter.
 Result<Condition> ParseOneCondition(const JsonValue& value);

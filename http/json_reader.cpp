@@ -233,8 +233,15 @@ Result<JsonValue> JsonValue::Require(std::string_view key) const {
 Result<> JsonValue::RefuseUnknownKeys(std::initializer_list<std::string_view> known) const {
   simdjson::dom::object object;
   if (element_.get(object) != simdjson::SUCCESS) return Fail(TypeError("an object"));
+  std::vector<std::string_view> seen;
   for (const auto& field : object) {
-    if (std::find(known.begin(), known.end(), field.key) != known.end()) continue;
+    if (std::find(seen.begin(), seen.end(), field.key) != seen.end()) {
+      return Fail(FormatError(path_, fmt::format("duplicate field `{}`", field.key)));
+    }
+    if (std::find(known.begin(), known.end(), field.key) != known.end()) {
+      seen.push_back(field.key);
+      continue;
+    }
     const std::string name(field.key.substr(0, 100));
     return Fail(FormatError(path_, known.size() == 0
                                        ? fmt::format("unknown field `{}`, expected none", name)

@@ -3,7 +3,7 @@
 // nesting deeper than kJsonDepthMax are refused while parsing.
 //
 // Objects are open unless a parser calls RefuseUnknownKeys. A member that is null counts as absent,
-// as in Qdrant. Of a key given twice the first one counts.
+// as in Qdrant. Of a key given twice the first one counts, and RefuseUnknownKeys refuses it.
 #pragma once
 
 #include <simdjson.h>

@@ -193,8 +193,10 @@ Result<> Collection::VisitOrdered(const std::string& key, bool descending,
     return true;
   };
   if (state_->indexes.VisitOrdered(path, descending, start, visit_value)) return {};
-  return Fail(ErrorCode::kInvalidArgument,
-              "order_by needs a payload index of type integer, float or datetime on '" + key + "'");
+  return Fail(ErrorCode::kBadRequest,
+              "No range index for `order_by` key: `" + key +
+                  "`. Please create one to use `order_by`: a payload index of type integer (with "
+                  "range), float or datetime");
 }
 
 std::vector<float> Collection::Idf(FieldId field, std::span<const uint32_t> terms) const {

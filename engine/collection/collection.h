@@ -74,8 +74,9 @@ class Collection {
   // vectors of cosine fields (a zero vector stays; a length within 1e-6 of 1 is left).
   Result<std::vector<WriteResult>> Write(std::span<const WriteOperation> operations,
                                          std::optional<Durability> durability = {});
-  // Live creation builds the index from stored payloads; searches go on meanwhile.
-  Result<WriteResult> CreatePayloadIndex(const std::string& key, PayloadIndexType type);
+  // Builds the index from stored payloads, a batch at a time; searches and writes go on meanwhile,
+  // and from the return on use the index. One of the same configuration stays as it is.
+  Result<WriteResult> CreatePayloadIndex(const std::string& key, const PayloadIndexConfig& config);
   Result<WriteResult> DropPayloadIndex(const std::string& key);
   // Adds a vector that no point has yet, or removes one with all that belongs to it (base vectors,
   // adapter versions), live: one atomic write, to which `persist` adds the changed config. Searches

@@ -201,9 +201,9 @@ Result<> CountTerms(CollectionState& state) {
 
 Result<> BuildPayloadIndexes(CollectionState& state) {
   std::vector<std::unique_ptr<PayloadIndex>> indexes;
-  for (const auto& [key, type] : state.config.payload_indexes) {
+  for (const auto& [key, config] : state.config.payload_indexes) {
     ALMAGEST_TRY(PayloadPath path, PayloadPath::Parse(key));
-    indexes.push_back(PayloadIndex::Make(std::move(path), type));
+    indexes.push_back(PayloadIndex::Make(std::move(path), config));
   }
   if (indexes.empty()) return {};
   const KeyRange range = CollectionRange(state.id);

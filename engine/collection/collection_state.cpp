@@ -89,6 +89,11 @@ FilterContext CollectionState::MakeFilterContext(const SlotSet* live,
     const std::shared_lock lock(points_mutex);
     return points.Find(point);
   };
+  context.id_of = [this](Slot slot) {
+    const std::shared_lock lock(points_mutex);
+    const auto& entry = points.Get(slot);
+    return entry ? entry->id : PointId();
+  };
   context.slots_with_vector = [this](const std::string& field_name) {
     const CollectionField* field = FindField(field_name);
     if (field == nullptr) return SlotSet();

@@ -3,7 +3,6 @@
 
 #include "engine/collection/collection_state.h"
 #include "engine/collection/write_stage.h"
-#include "engine/payload/payload_path.h"
 #include "storage/base/check.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
@@ -103,63 +102,6 @@ Result<std::vector<WriteResult>> Collection::Write(std::span<const WriteOperatio
   state.last_write = std::chrono::steady_clock::now();
   ApplyToMemory(state, stage);
   return results;
-}
-
-Result<WriteResult> Collection::CreatePayloadIndex(const std::string& key, PayloadIndexType type) {
-  State& state = *state_;
-  ALMAGEST_TRY(PayloadPath path, PayloadPath::Parse(key));
-  const std::lock_guard lock(state.writer_mutex);
-  std::unique_ptr<PayloadIndex> index = PayloadIndex::Make(path, type);
-  const KeyRange range = PrefixRange(CollectionRange(state.id).first);
-  Result<> readable;
-  ALMAGEST_TRY_VOID(state.store.Scan(ColumnFamily::kPayload, range.first, range.limit,
-                                     [&](std::string_view record, std::string_view bytes) {
-                                       const auto parts = ParsePayloadKey(record);
-                                       if (!parts) return true;
-                                       const auto payload = DecodePayload(bytes);
-                                       if (!payload) {
-                                         readable = Fail(payload.error());
-                                         return false;
-                                       }
-                                       index->Update(parts->slot, "", *payload);
-                                       return true;
-                                     }));
-  ALMAGEST_TRY_VOID(readable);
-  SequenceRecord counters = state.counters;
-  ++counters.last_sequence;
-  WriteBatch batch;
-  batch.Put(ColumnFamily::kMeta, SequenceKey(state.id), EncodeRecord(counters));
-  ALMAGEST_TRY_VOID(state.store.Write(batch, Durability::kProcess));
-  state.counters = counters;
-  state.last_operation = counters.last_sequence;
-  state.indexes.Install(std::move(index));
-  const std::unique_lock config_lock(state.config_mutex);
-  std::erase_if(state.config.payload_indexes, [&](const auto& entry) {
-    const auto other = PayloadPath::Parse(entry.first);
-    return other && other->ToString() == path.ToString();
-  });
-  state.config.payload_indexes[key] = type;
-  return WriteResult{counters.last_sequence};
-}
-
-Result<WriteResult> Collection::DropPayloadIndex(const std::string& key) {
-  State& state = *state_;
-  ALMAGEST_TRY(PayloadPath path, PayloadPath::Parse(key));
-  const std::lock_guard lock(state.writer_mutex);
-  SequenceRecord counters = state.counters;
-  ++counters.last_sequence;
-  WriteBatch batch;
-  batch.Put(ColumnFamily::kMeta, SequenceKey(state.id), EncodeRecord(counters));
-  ALMAGEST_TRY_VOID(state.store.Write(batch, Durability::kProcess));
-  state.counters = counters;
-  state.last_operation = counters.last_sequence;
-  state.indexes.Drop(path);
-  const std::unique_lock config_lock(state.config_mutex);
-  std::erase_if(state.config.payload_indexes, [&](const auto& entry) {
-    const auto other = PayloadPath::Parse(entry.first);
-    return other && other->ToString() == path.ToString();
-  });
-  return WriteResult{counters.last_sequence};
 }
 
 Result<> Collection::UpdateConfig(const std::function<Result<>(CollectionConfig&)>& change) {

@@ -100,10 +100,13 @@ Result<std::vector<StagedPoint*>> WriteStage::SelectMatching(const Filter& filte
 Result<bool> WriteStage::Matches(const Filter& filter, StagedPoint& point) {
   StagedPoint* const one[] = {&point};
   ALMAGEST_TRY_VOID(LoadPayloads(one));
-  return MatchesFilter(filter, point.payload, point.id, [&](const std::string& name) {
-    const CollectionField* field = state_.FindField(name);
-    return field != nullptr && HasField(point.fields, field->id);
-  });
+  return MatchesFilter(
+      filter, point.payload, point.id,
+      [&](const std::string& name) {
+        const CollectionField* field = state_.FindField(name);
+        return field != nullptr && HasField(point.fields, field->id);
+      },
+      &state_.indexes);
 }
 
 void WriteStage::SetVectors(StagedPoint& point, std::map<FieldId, VectorData> vectors) {

@@ -29,7 +29,25 @@ ScalarSet ScalarsOf(const Match& match) {
   return set;
 }
 
-Result<CompiledCondition> Compile(const Condition& condition, size_t depth) {
+// Where in the tree a filter stands.
+struct Place {
+  const PayloadIndexes* indexes = nullptr;
+  std::optional<PayloadPath> scope;  // Of a nested filter: what its paths start from.
+  size_t depth = 0;
+};
+
+Result<CompiledFilter> CompileAt(const Filter& filter, const Place& place);
+
+Result<std::unique_ptr<TextQuery>> CompileText(const PayloadPath& path, const MatchText& match,
+                                               const Place& place) {
+  if (place.indexes == nullptr) return std::unique_ptr<TextQuery>();
+  const auto config = place.indexes->ConfigAt(place.scope ? place.scope->Append(path) : path);
+  if (!config || config->type != PayloadIndexType::kText) return std::unique_ptr<TextQuery>();
+  ALMAGEST_TRY(TextQuery query, TextQuery::Make(*config, match));
+  return std::make_unique<TextQuery>(std::move(query));
+}
+
+Result<CompiledCondition> Compile(const Condition& condition, const Place& place) {
   CompiledCondition compiled;
   compiled.source = &condition;
   const std::string* key = nullptr;
@@ -51,40 +69,57 @@ Result<CompiledCondition> Compile(const Condition& condition, size_t depth) {
     ALMAGEST_TRY(compiled.path, PayloadPath::Parse(*key));
     if (inner != nullptr) compiled.path = compiled.path.Elements();
   }
+  if (const auto* field = std::get_if<FieldCondition>(&condition)) {
+    const auto* match = std::get_if<Match>(&field->test);
+    const auto* text = match != nullptr ? std::get_if<MatchText>(match) : nullptr;
+    if (text != nullptr) {
+      ALMAGEST_TRY(compiled.text, CompileText(compiled.path, *text, place));
+    }
+  }
   if (inner != nullptr) {
-    ALMAGEST_TRY(CompiledFilter filter, CompileFilter(*inner, depth + 1));
+    Place below = place;
+    ++below.depth;
+    if (key != nullptr)
+      below.scope = place.scope ? place.scope->Append(compiled.path) : compiled.path;
+    ALMAGEST_TRY(CompiledFilter filter, CompileAt(*inner, below));
     compiled.inner = std::make_unique<CompiledFilter>(std::move(filter));
   }
   return compiled;
 }
 
 Result<std::vector<CompiledCondition>> CompileAll(std::span<const Condition> conditions,
-                                                  size_t depth) {
+                                                  const Place& place) {
   std::vector<CompiledCondition> compiled;
   compiled.reserve(conditions.size());
   for (const Condition& condition : conditions) {
-    ALMAGEST_TRY(CompiledCondition next, Compile(condition, depth));
+    ALMAGEST_TRY(CompiledCondition next, Compile(condition, place));
     compiled.push_back(std::move(next));
+  }
+  return compiled;
+}
+
+Result<CompiledFilter> CompileAt(const Filter& filter, const Place& place) {
+  if (place.depth >= kFilterDepthMax) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the filter is nested deeper than " + std::to_string(kFilterDepthMax) + " levels");
+  }
+  CompiledFilter compiled;
+  ALMAGEST_TRY(compiled.must, CompileAll(filter.must, place));
+  ALMAGEST_TRY(compiled.should, CompileAll(filter.should, place));
+  ALMAGEST_TRY(compiled.must_not, CompileAll(filter.must_not, place));
+  if (filter.min_should) {
+    ALMAGEST_TRY(compiled.min_should, CompileAll(filter.min_should->conditions, place));
+    compiled.min_count = filter.min_should->min_count;
   }
   return compiled;
 }
 
 }  // namespace
 
-Result<CompiledFilter> CompileFilter(const Filter& filter, size_t depth) {
-  if (depth >= kFilterDepthMax) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the filter is nested deeper than " + std::to_string(kFilterDepthMax) + " levels");
-  }
-  CompiledFilter compiled;
-  ALMAGEST_TRY(compiled.must, CompileAll(filter.must, depth));
-  ALMAGEST_TRY(compiled.should, CompileAll(filter.should, depth));
-  ALMAGEST_TRY(compiled.must_not, CompileAll(filter.must_not, depth));
-  if (filter.min_should) {
-    ALMAGEST_TRY(compiled.min_should, CompileAll(filter.min_should->conditions, depth));
-    compiled.min_count = filter.min_should->min_count;
-  }
-  return compiled;
+Result<CompiledFilter> CompileFilter(const Filter& filter, const PayloadIndexes* indexes) {
+  Place place;
+  place.indexes = indexes;
+  return CompileAt(filter, place);
 }
 
 }  // namespace almagest

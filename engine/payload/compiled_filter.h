@@ -8,13 +8,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/payload/filter.h"
+#include "engine/payload/filter_evaluator.h"
+#include "engine/payload/payload_indexes.h"
 #include "engine/payload/payload_path.h"
 #include "engine/payload/slot_set.h"
+#include "engine/payload/text_query.h"
 
 namespace almagest {
-
-inline constexpr size_t kFilterDepthMax = 64;
 
 // The scalars of a match condition.
 struct ScalarSet {
@@ -30,8 +30,9 @@ struct CompiledCondition {
   const Condition* source = nullptr;
   PayloadPath path;   // Of conditions with a key.
   ScalarSet scalars;  // Of match value, any and except.
+  std::unique_ptr<TextQuery> text;  // Of match text, where the full path has a text index.
   std::unique_ptr<CompiledFilter> inner;
-  // Of has_id and has_vector: the slots that meet it, where a whole collection is evaluated.
+  // Of has_id, has_vector and slice: the slots that meet it, where a whole collection is evaluated.
   SlotSet slots;
 };
 
@@ -41,8 +42,9 @@ struct CompiledFilter {
   uint64_t min_count = 0;
 };
 
+// Text conditions are read as the text indexes among `indexes` do (nullptr: there are none).
 // kInvalidArgument: a bad path, or nesting deeper than kFilterDepthMax.
-Result<CompiledFilter> CompileFilter(const Filter& filter, size_t depth = 0);
+Result<CompiledFilter> CompileFilter(const Filter& filter, const PayloadIndexes* indexes);
 
 // Calls `visit` for every condition in the tree, also inside nested filters.
 template <class Visit>

@@ -1,10 +1,10 @@
 #include "engine/payload/condition_match.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "engine/payload/datetime.h"
+#include "engine/payload/geo.h"
+#include "engine/payload/id_slice.h"
 
 namespace almagest {
 namespace {
@@ -13,31 +13,6 @@ template <class Bounds, class Value>
 bool Within(const Bounds& bounds, Value value) {
   return (!bounds.gt || value > *bounds.gt) && (!bounds.gte || value >= *bounds.gte) &&
          (!bounds.lt || value < *bounds.lt) && (!bounds.lte || value <= *bounds.lte);
-}
-
-// Great-circle distance (haversine) on a sphere of the mean radius of the Earth.
-double DistanceMeters(const GeoPoint& a, const GeoPoint& b) {
-  constexpr double kEarthRadiusMeters = 6371008.8;
-  constexpr double kRadians = std::numbers::pi / 180;
-  const double half_lat = std::sin((b.lat - a.lat) * kRadians / 2);
-  const double half_lon = std::sin((b.lon - a.lon) * kRadians / 2);
-  const double h = half_lat * half_lat +
-                   std::cos(a.lat * kRadians) * std::cos(b.lat * kRadians) * half_lon * half_lon;
-  return 2 * kEarthRadiusMeters * std::asin(std::min(1.0, std::sqrt(h)));
-}
-
-bool InBox(const GeoBoundingBox& box, const GeoPoint& point) {
-  const double west = box.top_left.lon;
-  const double east = box.bottom_right.lon;
-  const bool lon = west > east ? point.lon > west || point.lon < east  // Over the date line.
-                               : west < point.lon && point.lon < east;
-  return lon && box.bottom_right.lat < point.lat && point.lat < box.top_left.lat;
-}
-
-bool ReadGeoPoint(const JsonElement& value, GeoPoint* point) {
-  simdjson::dom::object object;
-  return !value.get(object) && !object.at_key("lon").get_double().get(point->lon) &&
-         !object.at_key("lat").get_double().get(point->lat);
 }
 
 bool Contains(const ScalarSet& scalars, const JsonElement& value) {
@@ -62,7 +37,11 @@ bool TestElement(const CompiledCondition& condition, const FieldCondition& field
     }
     if (const auto* text = std::get_if<MatchText>(match)) {
       std::string_view content;
-      return !value.get_string().get(content) && content.find(text->text) != content.npos;
+      return !value.get_string().get(content) && ContainsText(content, *text);
+    }
+    if (const auto* prefix = std::get_if<MatchPrefix>(match)) {
+      std::string_view content;
+      return !value.get_string().get(content) && content.starts_with(prefix->prefix);
     }
     return Contains(condition.scalars, value);
   }
@@ -76,11 +55,11 @@ bool TestElement(const CompiledCondition& condition, const FieldCondition& field
     const auto micros = ParseDatetime(text);
     return micros && InRange(*range, *micros);
   }
-  GeoPoint point;
-  if (!ReadGeoPoint(value, &point)) return false;
-  if (const auto* box = std::get_if<GeoBoundingBox>(&field.test)) return InBox(*box, point);
-  const auto& radius = std::get<GeoRadius>(field.test);
-  return DistanceMeters(radius.center, point) < radius.radius_meters;
+  const auto point = GeoPointOf(value);
+  if (!point) return false;
+  if (const auto* box = std::get_if<GeoBoundingBox>(&field.test)) return InArea(*box, *point);
+  if (const auto* circle = std::get_if<GeoRadius>(&field.test)) return InArea(*circle, *point);
+  return InArea(std::get<GeoPolygon>(field.test), *point);
 }
 
 uint64_t CountOf(const JsonElement& value) {
@@ -95,6 +74,18 @@ bool AnyAt(const JsonElement& payload, const PayloadPath& path, const Test& test
   return !VisitPath(payload, path.steps(), [&](const JsonElement& value) { return !test(value); });
 }
 
+std::vector<std::string_view> StringsAt(const JsonElement& payload, const PayloadPath& path) {
+  std::vector<std::string_view> strings;
+  VisitPath(payload, path.steps(), [&](const JsonElement& value) {
+    return VisitElements(value, [&](const JsonElement& element) {
+      std::string_view text;
+      if (!element.get_string().get(text)) strings.push_back(text);
+      return true;
+    });
+  });
+  return strings;
+}
+
 bool TestField(const CompiledCondition& condition, const FieldCondition& field,
                const JsonElement& payload) {
   if (const auto* count = std::get_if<ValuesCount>(&field.test)) {
@@ -105,6 +96,7 @@ bool TestField(const CompiledCondition& condition, const FieldCondition& field,
     });
     return found ? fits : InRange(*count, 0);
   }
+  if (condition.text != nullptr) return condition.text->Matches(StringsAt(payload, condition.path));
   return AnyAt(payload, condition.path, [&](const JsonElement& value) {
     return !VisitElements(
         value, [&](const JsonElement& element) { return !TestElement(condition, field, element); });
@@ -146,11 +138,24 @@ bool Test(const CompiledCondition& condition, const JsonElement& payload, const 
   if (const auto* has_id = std::get_if<HasIdCondition>(condition.source)) {
     return std::find(has_id->ids.begin(), has_id->ids.end(), *facts.id) != has_id->ids.end();
   }
+  if (const auto* slice = std::get_if<SliceCondition>(condition.source)) {
+    return InSlice(*slice, *facts.id);
+  }
   const auto& has_vector = std::get<HasVectorCondition>(*condition.source);
   return facts.has_vector != nullptr && *facts.has_vector && (*facts.has_vector)(has_vector.name);
 }
 
 }  // namespace
+
+std::optional<GeoPoint> GeoPointOf(const JsonElement& value) {
+  simdjson::dom::object object;
+  GeoPoint point;
+  if (value.get(object) || object.at_key("lon").get_double().get(point.lon) ||
+      object.at_key("lat").get_double().get(point.lat) || !IsGeoPoint(point)) {
+    return std::nullopt;
+  }
+  return point;
+}
 
 bool InRange(const Range& range, double value) { return Within(range, value); }
 bool InRange(const DatetimeRange& range, int64_t micros) { return Within(range, micros); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "engine/payload/compiled_filter.h"
@@ -19,6 +20,9 @@ struct PointFacts {
 
 // `payload` is the object that the filter's paths start from.
 bool Matches(const CompiledFilter& filter, const JsonElement& payload, const PointFacts& facts);
+
+// The point that an object with `lon` and `lat` names; nullopt for any other value.
+std::optional<GeoPoint> GeoPointOf(const JsonElement& value);
 
 // The tests on numbers, times and counts, shared with the indexes.
 bool InRange(const Range& range, double value);

@@ -5,6 +5,7 @@
 
 #include "engine/payload/compiled_filter.h"
 #include "engine/payload/condition_match.h"
+#include "engine/payload/id_slice.h"
 #include "engine/payload/payload_document.h"
 #include "storage/base/check.h"
 
@@ -77,7 +78,8 @@ class Decider {
     const Condition& source = *condition.source;
     if (std::holds_alternative<FilterCondition>(source)) return Decide(*condition.inner);
     if (std::holds_alternative<HasIdCondition>(source) ||
-        std::holds_alternative<HasVectorCondition>(source)) {
+        std::holds_alternative<HasVectorCondition>(source) ||
+        std::holds_alternative<SliceCondition>(source)) {
       return Verdict{condition.slots & live_, {}};
     }
     if (std::holds_alternative<NestedCondition>(source)) return DecideNested(condition);
@@ -127,7 +129,7 @@ class Decider {
 // Compiles the filter and looks up ids and vector names.
 Result<CompiledFilter> Prepare(const Filter& filter, const FilterContext& context) {
   ALMAGEST_CHECK(context.live != nullptr);
-  ALMAGEST_TRY(CompiledFilter compiled, CompileFilter(filter));
+  ALMAGEST_TRY(CompiledFilter compiled, CompileFilter(filter, context.indexes));
   ForEachCondition(compiled, [&](CompiledCondition& condition) {
     if (const auto* has_id = std::get_if<HasIdCondition>(condition.source)) {
       ALMAGEST_CHECK(context.slot_of != nullptr);
@@ -138,6 +140,11 @@ Result<CompiledFilter> Prepare(const Filter& filter, const FilterContext& contex
     } else if (const auto* vector = std::get_if<HasVectorCondition>(condition.source)) {
       ALMAGEST_CHECK(context.slots_with_vector != nullptr);
       condition.slots = context.slots_with_vector(vector->name);
+    } else if (const auto* slice = std::get_if<SliceCondition>(condition.source)) {
+      ALMAGEST_CHECK(context.id_of != nullptr);
+      context.live->ForEach([&](Slot slot) {
+        if (InSlice(*slice, context.id_of(slot))) condition.slots.Add(slot);
+      });
     }
   });
   return compiled;
@@ -180,8 +187,9 @@ Result<Cardinality> EstimateCardinality(const Filter& filter, const FilterContex
 }
 
 Result<bool> MatchesFilter(const Filter& filter, std::string_view payload, const PointId& id,
-                           const std::function<bool(const std::string& name)>& has_vector) {
-  ALMAGEST_TRY(const CompiledFilter compiled, CompileFilter(filter));
+                           const std::function<bool(const std::string& name)>& has_vector,
+                           const PayloadIndexes* indexes) {
+  ALMAGEST_TRY(const CompiledFilter compiled, CompileFilter(filter, indexes));
   ALMAGEST_TRY(const JsonElement element, ReadPayload(payload));
   PointFacts facts;
   facts.id = &id;
@@ -190,7 +198,7 @@ Result<bool> MatchesFilter(const Filter& filter, std::string_view payload, const
 }
 
 Result<> CheckFilter(const Filter& filter) {
-  ALMAGEST_TRY_VOID(CompileFilter(filter));
+  ALMAGEST_TRY_VOID(CompileFilter(filter, nullptr));
   return {};
 }
 

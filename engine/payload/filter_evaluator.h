@@ -21,6 +21,8 @@
 
 namespace almagest {
 
+inline constexpr size_t kFilterDepthMax = 64;  // Filters within filters.
+
 // What a filter is evaluated against. The references live longer than the call; the functions
 // are called on the calling thread.
 struct FilterContext {
@@ -28,6 +30,8 @@ struct FilterContext {
   const PayloadIndexes* indexes = nullptr;  // nullptr: no index.
   // kNoSlot for an unknown id.
   std::function<Slot(const PointId&)> slot_of;
+  // The id of a live slot; any value for another slot. Needed for slices.
+  std::function<PointId(Slot)> id_of;
   // Slots that have a vector of that name; empty for an unknown name.
   std::function<SlotSet(const std::string& name)> slots_with_vector;
   // Canonical payloads of the slots, in order; empty text where there is none.
@@ -47,12 +51,14 @@ struct Cardinality {
 };
 Result<Cardinality> EstimateCardinality(const Filter& filter, const FilterContext& context);
 
-// One point. `has_vector` may be empty if the point has no vectors.
+// One point. `has_vector` may be empty if the point has no vectors. `indexes` says how text is read;
+// nullptr stands for none.
 Result<bool> MatchesFilter(const Filter& filter, std::string_view payload, const PointId& id,
-                           const std::function<bool(const std::string& name)>& has_vector);
+                           const std::function<bool(const std::string& name)>& has_vector,
+                           const PayloadIndexes* indexes = nullptr);
 
 // The first bad path in the filter, as kInvalidArgument: for checking a request before it runs.
-// Filters nested deeper than 64 levels are refused too.
+// Filters nested deeper than kFilterDepthMax are refused too.
 Result<> CheckFilter(const Filter& filter);
 
 }  // namespace almagest

@@ -1,21 +1,20 @@
 #include "engine/payload/payload_index.h"
 
 #include <algorithm>
-#include <array>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "engine/payload/condition_match.h"
 #include "engine/payload/datetime.h"
-#include "engine/payload/payload_document.h"
+#include "engine/payload/geo_index.h"
+#include "engine/payload/text_index.h"
+#include "engine/payload/text_query.h"
+#include "engine/payload/value_facts.h"
 #include "storage/base/check.h"
 
 namespace almagest {
 namespace {
-
-constexpr std::array<std::string_view, 6> kTypeNames = {"keyword", "integer",  "float",
-                                                        "bool",    "datetime", "uuid"};
 
 // How a scalar of a filter is found in an index: under `key` exactly, under `key` together with
 // scalars that look alike there, or among the values of other types.
@@ -53,6 +52,11 @@ struct KeywordTraits {
     const auto* text = std::get_if<std::string>(&scalar);
     return text != nullptr ? Lookup<Key>{*text, true} : Lookup<Key>{};
   }
+};
+
+// Values in order, so that those with a common prefix stand together.
+struct OrderedKeywordTraits : KeywordTraits {
+  using Postings = std::map<std::string, SlotSet, std::less<>>;
 };
 
 struct IntegerTraits {
@@ -116,7 +120,8 @@ struct DatetimeTraits {
 template <class Traits>
 class TypedIndex : public PayloadIndex {
  public:
-  TypedIndex(PayloadPath path, PayloadIndexType type) : PayloadIndex(std::move(path), type) {}
+  TypedIndex(PayloadPath path, const PayloadIndexConfig& config)
+      : PayloadIndex(std::move(path), config) {}
 
   void Update(Slot slot, std::string_view old_payload, std::string_view new_payload) override {
     if (old_payload == new_payload) return;
@@ -131,11 +136,7 @@ class TypedIndex : public PayloadIndex {
       if (found->second.empty()) postings_.erase(found);
     }
     for (const auto& key : after.keys) postings_[key].Add(slot);
-    Mark(slot, after.filled, &filled_);
-    Mark(slot, after.has_null, &nulls_);
-    Mark(slot, after.count > 0, &present_);
-    Mark(slot, after.count > 1, &several_);
-    Mark(slot, after.has_other, &others_);
+    facts_.Enter(slot, after.facts);
   }
 
   IndexAnswer Answer(const FieldCondition& condition) const override {
@@ -147,16 +148,14 @@ class TypedIndex : public PayloadIndex {
       return AnswerRange(*range);
     }
     ALMAGEST_CHECK(!std::holds_alternative<ValuesCount>(condition.test));
-    return {{}, others_};  // Geo conditions: objects, which no index of ours holds.
+    return {{}, facts_.others};  // Geo conditions: objects, which no index of this kind holds.
   }
-
-  const SlotSet& filled() const override { return filled_; }
-  const SlotSet& nulls() const override { return nulls_; }
-  const SlotSet& present() const override { return present_; }
 
   bool VisitOrdered(bool descending, std::optional<double> start,
                     const std::function<bool(double, const SlotSet&)>& visit) const override {
     if constexpr (std::is_void_v<typename Traits::RangeTest>) {
+      return false;
+    } else if (!config().range) {
       return false;
     } else if (descending) {
       for (auto it = postings_.rbegin(); it != postings_.rend(); ++it) {
@@ -173,10 +172,7 @@ class TypedIndex : public PayloadIndex {
   }
 
   uint64_t MemoryBytes() const override {
-    uint64_t bytes = 0;
-    for (const SlotSet* set : {&filled_, &nulls_, &present_, &several_, &others_}) {
-      bytes += set->MemoryBytes();
-    }
+    uint64_t bytes = facts_.MemoryBytes();
     for (const auto& [key, slots] : postings_) {
       bytes += sizeof key + slots.MemoryBytes() + 32;  // A node or bucket.
       if constexpr (std::is_same_v<typename Traits::Key, std::string>) bytes += key.capacity();
@@ -186,55 +182,30 @@ class TypedIndex : public PayloadIndex {
 
  private:
   using Key = typename Traits::Key;
-  static constexpr bool kIsText = std::is_same_v<Traits, KeywordTraits>;
+  static constexpr bool kIsText = std::is_base_of_v<KeywordTraits, Traits>;
 
   // What one payload holds at the path.
   struct Values {
     std::vector<Key> keys;  // Without duplicates.
-    size_t count = 0;       // Values that are not null, whatever their type.
-    bool filled = false;
-    bool has_null = false;
-    bool has_other = false;
+    ValueFacts facts;
     bool operator==(const Values&) const = default;
   };
 
   Values Extract(std::string_view payload) const {
     Values values;
-    if (payload.empty()) return values;
-    const auto root = ReadPayload(payload);
-    if (!root) return values;  // Never written by us; the point matches no condition.
-    VisitPath(*root, path().steps(), [&](const JsonElement& value) {
-      if (!value.is_array() && !value.is_null()) values.filled = true;
-      return VisitElements(value, [&](const JsonElement& element) {
-        if (value.is_array()) values.filled = true;
-        if (element.is_null()) {
-          values.has_null = true;
-          return true;
-        }
-        ++values.count;
-        if (auto key = Traits::KeyOf(element)) {
-          values.keys.push_back(std::move(*key));
-        } else {
-          values.has_other = true;
-        }
-        return true;
-      });
+    values.facts = ReadValues(payload, path(), [&](const JsonElement& element) {
+      auto key = Traits::KeyOf(element);
+      if (key) values.keys.push_back(std::move(*key));
+      return key.has_value();
     });
     std::sort(values.keys.begin(), values.keys.end());
     values.keys.erase(std::unique(values.keys.begin(), values.keys.end()), values.keys.end());
     return values;
   }
 
-  static void Mark(Slot slot, bool on, SlotSet* set) {
-    if (on) {
-      set->Add(slot);
-    } else {
-      set->Remove(slot);
-    }
-  }
-
   // The slots that hold one of the scalars: for sure, or perhaps.
   IndexAnswer Holders(std::span<const MatchScalar> scalars) const {
+    if (!config().lookup) return {{}, facts_.present};
     std::vector<const SlotSet*> sure;
     std::vector<const SlotSet*> maybe;
     bool among_others = false;
@@ -247,7 +218,7 @@ class TypedIndex : public PayloadIndex {
       const auto found = postings_.find(*lookup.key);
       if (found != postings_.end()) (lookup.exact ? sure : maybe).push_back(&found->second);
     }
-    if (among_others) maybe.push_back(&others_);
+    if (among_others) maybe.push_back(&facts_.others);
     IndexAnswer answer{SlotSet::Union(sure), SlotSet::Union(maybe)};
     answer.maybe -= answer.sure;
     return answer;
@@ -263,26 +234,45 @@ class TypedIndex : public PayloadIndex {
   IndexAnswer AnswerMatch(const MatchExcept& match) const {
     const IndexAnswer listed = Holders(match.values);
     IndexAnswer answer;
-    answer.sure = present_ - listed.sure - listed.maybe;
-    answer.maybe = (listed.sure & several_) | listed.maybe;
+    answer.sure = facts_.present - listed.sure - listed.maybe;
+    answer.maybe = (listed.sure & facts_.several) | listed.maybe;
     return answer;
   }
 
   IndexAnswer AnswerMatch(const MatchText& match) const {
-    if constexpr (kIsText) {
+    return AnswerStrings([&](const std::string& key) { return ContainsText(key, match); });
+  }
+
+  IndexAnswer AnswerMatch(const MatchPrefix& match) const {
+    if constexpr (std::is_same_v<Traits, OrderedKeywordTraits>) {
       std::vector<const SlotSet*> sure;
-      for (const auto& [key, slots] : postings_) {
-        if (key.find(match.text) != std::string::npos) sure.push_back(&slots);
+      for (auto it = postings_.lower_bound(match.prefix);
+           it != postings_.end() && it->first.starts_with(match.prefix); ++it) {
+        sure.push_back(&it->second);
       }
       return {SlotSet::Union(sure), {}};
     }
-    if constexpr (std::is_same_v<Traits, DatetimeTraits>) return {{}, present_};
-    return {{}, others_};
+    return AnswerStrings([&](const std::string& key) { return key.starts_with(match.prefix); });
+  }
+
+  // The slots with a string that passes the test.
+  template <class Test>
+  IndexAnswer AnswerStrings(const Test& test) const {
+    if constexpr (kIsText) {
+      std::vector<const SlotSet*> sure;
+      for (const auto& [key, slots] : postings_) {
+        if (test(key)) sure.push_back(&slots);
+      }
+      return {SlotSet::Union(sure), {}};
+    }
+    if constexpr (std::is_same_v<Traits, DatetimeTraits>) return {{}, facts_.present};
+    return {{}, facts_.others};
   }
 
   template <class Bounds>
   IndexAnswer AnswerRange(const Bounds& bounds) const {
     if constexpr (std::is_same_v<typename Traits::RangeTest, Bounds>) {
+      if (!config().range) return {{}, facts_.present};
       auto low = bounds.gte;
       if (bounds.gt && (!low || *bounds.gt > *low)) low = bounds.gt;
       std::vector<const SlotSet*> sure;
@@ -293,47 +283,43 @@ class TypedIndex : public PayloadIndex {
         if ((bounds.lt && value >= *bounds.lt) || (bounds.lte && value > *bounds.lte)) break;
         if (InRange(bounds, value)) sure.push_back(&it->second);
       }
-      IndexAnswer answer{SlotSet::Union(sure), others_};
+      IndexAnswer answer{SlotSet::Union(sure), facts_.others};
       answer.maybe -= answer.sure;
       return answer;
     } else {
       // Datetimes hide in the strings of a keyword index; numbers are among the others.
       constexpr bool kHidden = kIsText && std::is_same_v<Bounds, DatetimeRange>;
-      return {{}, kHidden ? present_ : others_};
+      return {{}, kHidden ? facts_.present : facts_.others};
     }
   }
 
   typename Traits::Postings postings_;
-  SlotSet filled_, nulls_, present_;
-  SlotSet several_;  // More than one value that is not null.
-  SlotSet others_;   // A value, not null, that is not of this index's type.
 };
 
 }  // namespace
 
-std::string_view PayloadIndexTypeName(PayloadIndexType type) {
-  return kTypeNames[static_cast<size_t>(type)];
-}
-
-std::optional<PayloadIndexType> ParsePayloadIndexType(std::string_view name) {
-  const auto found = std::find(kTypeNames.begin(), kTypeNames.end(), name);
-  if (found == kTypeNames.end()) return std::nullopt;
-  return static_cast<PayloadIndexType>(found - kTypeNames.begin());
-}
-
-std::unique_ptr<PayloadIndex> PayloadIndex::Make(PayloadPath path, PayloadIndexType type) {
-  switch (type) {
+std::unique_ptr<PayloadIndex> PayloadIndex::Make(PayloadPath path,
+                                                 const PayloadIndexConfig& config) {
+  switch (config.type) {
     case PayloadIndexType::kKeyword:
+      if (config.prefix) {
+        return std::make_unique<TypedIndex<OrderedKeywordTraits>>(std::move(path), config);
+      }
+      return std::make_unique<TypedIndex<KeywordTraits>>(std::move(path), config);
     case PayloadIndexType::kUuid:
-      return std::make_unique<TypedIndex<KeywordTraits>>(std::move(path), type);
+      return std::make_unique<TypedIndex<KeywordTraits>>(std::move(path), config);
     case PayloadIndexType::kInteger:
-      return std::make_unique<TypedIndex<IntegerTraits>>(std::move(path), type);
+      return std::make_unique<TypedIndex<IntegerTraits>>(std::move(path), config);
     case PayloadIndexType::kFloat:
-      return std::make_unique<TypedIndex<FloatTraits>>(std::move(path), type);
+      return std::make_unique<TypedIndex<FloatTraits>>(std::move(path), config);
     case PayloadIndexType::kBool:
-      return std::make_unique<TypedIndex<BoolTraits>>(std::move(path), type);
+      return std::make_unique<TypedIndex<BoolTraits>>(std::move(path), config);
     case PayloadIndexType::kDatetime:
-      return std::make_unique<TypedIndex<DatetimeTraits>>(std::move(path), type);
+      return std::make_unique<TypedIndex<DatetimeTraits>>(std::move(path), config);
+    case PayloadIndexType::kGeo:
+      return MakeGeoIndex(std::move(path), config);
+    case PayloadIndexType::kText:
+      return std::make_unique<TextIndex>(std::move(path), config);
   }
   ALMAGEST_CHECK(false);
   return nullptr;

@@ -25,40 +25,56 @@ struct IndexAnswer {
   SlotSet maybe;
 };
 
+struct ValueFacts;  // value_facts.h
+
+// Slots by what they hold at the path, besides the values that the index knows.
+struct FactSets {
+  SlotSet filled;   // Not empty in the sense of is_empty.
+  SlotSet nulls;    // Null in the sense of is_null.
+  SlotSet present;  // At least one value that is not null.
+  SlotSet several;  // More than one.
+  SlotSet others;   // A value, not null, that is not of the index's type.
+
+  void Enter(Slot slot, const ValueFacts& facts);
+  uint64_t MemoryBytes() const {
+    return filled.MemoryBytes() + nulls.MemoryBytes() + present.MemoryBytes() +
+           several.MemoryBytes() + others.MemoryBytes();
+  }
+};
+
 // One index. Not thread-safe by itself: build it alone, then give it to PayloadIndexes
 // (payload_indexes.h).
 class PayloadIndex {
  public:
   virtual ~PayloadIndex() = default;
-  static std::unique_ptr<PayloadIndex> Make(PayloadPath path, PayloadIndexType type);
+  static std::unique_ptr<PayloadIndex> Make(PayloadPath path, const PayloadIndexConfig& config);
 
   // Forgets what `old_payload` put under the slot and enters `new_payload`. Both canonical; an
   // empty text means no payload. The old text must be the one entered last.
   virtual void Update(Slot slot, std::string_view old_payload, std::string_view new_payload) = 0;
 
-  // Any test but ValuesCount (which filled() helps to answer).
+  // Any test but ValuesCount (which facts().filled helps to answer).
   virtual IndexAnswer Answer(const FieldCondition& condition) const = 0;
-  // Slots that are not empty in the sense of is_empty, and slots that are null (is_null).
-  virtual const SlotSet& filled() const = 0;
-  virtual const SlotSet& nulls() const = 0;
-  // Slots with at least one value that is not null.
-  virtual const SlotSet& present() const = 0;
   // Visits (value, slots) in the order of the values from `start` (inclusive) on, until `visit`
-  // says false. False, and nothing is visited, if the type has no order on a scale (keyword, bool,
-  // uuid). Datetimes are microseconds since 1970.
+  // says false. False, and nothing is visited, if the index has no order on a scale: only integer
+  // (with `range`), float and datetime have one. Datetimes are microseconds since 1970.
   virtual bool VisitOrdered(bool descending, std::optional<double> start,
                             const std::function<bool(double, const SlotSet&)>& visit) const = 0;
   virtual uint64_t MemoryBytes() const = 0;
 
+  const FactSets& facts() const { return facts_; }
   const PayloadPath& path() const { return path_; }
-  PayloadIndexType type() const { return type_; }
+  const PayloadIndexConfig& config() const { return config_; }
 
  protected:
-  PayloadIndex(PayloadPath path, PayloadIndexType type) : path_(std::move(path)), type_(type) {}
+  PayloadIndex(PayloadPath path, PayloadIndexConfig config)
+      : path_(std::move(path)), config_(std::move(config)) {}
+
+  FactSets facts_;
 
  private:
-  PayloadPath path_;
-  PayloadIndexType type_;
+  const PayloadPath path_;
+  const PayloadIndexConfig config_;
 };
 
 }  // namespace almagest

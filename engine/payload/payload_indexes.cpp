@@ -3,6 +3,8 @@
 #include <mutex>
 #include <utility>
 
+#include "storage/base/check.h"
+
 namespace almagest {
 
 const PayloadIndex* PayloadIndexes::Find(const PayloadPath& path) const {
@@ -24,13 +26,56 @@ bool PayloadIndexes::Drop(const PayloadPath& path) {
 void PayloadIndexes::Update(Slot slot, std::string_view old_payload, std::string_view new_payload) {
   const std::unique_lock lock(mutex_);
   for (const auto& [path, index] : indexes_) index->Update(slot, old_payload, new_payload);
+  for (const auto& [id, build] : builds_) {
+    if (slot < build.limit) build.index->Update(slot, old_payload, new_payload);
+  }
+}
+
+PayloadIndexes::BuildId PayloadIndexes::BeginBuild(std::unique_ptr<PayloadIndex> index) {
+  const std::unique_lock lock(mutex_);
+  builds_[++last_build_].index = std::move(index);
+  return last_build_;
+}
+
+void PayloadIndexes::ContinueBuild(BuildId build, std::span<const BuildEntry> entries, Slot limit) {
+  PayloadIndex* index = nullptr;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto found = builds_.find(build);
+    ALMAGEST_CHECK(found != builds_.end());
+    found->second.limit = limit;
+    index = found->second.index.get();
+  }
+  // No reader knows this index, and the writer is kept out.
+  for (const BuildEntry& entry : entries) index->Update(entry.slot, "", entry.payload);
+}
+
+void PayloadIndexes::FinishBuild(BuildId build) {
+  const std::unique_lock lock(mutex_);
+  const auto found = builds_.find(build);
+  ALMAGEST_CHECK(found != builds_.end());
+  std::string path = found->second.index->path().ToString();
+  indexes_[std::move(path)] = std::move(found->second.index);
+  builds_.erase(found);
+}
+
+void PayloadIndexes::AbandonBuild(BuildId build) {
+  const std::unique_lock lock(mutex_);
+  builds_.erase(build);
+}
+
+std::optional<PayloadIndexConfig> PayloadIndexes::ConfigAt(const PayloadPath& path) const {
+  const std::shared_lock lock(mutex_);
+  const PayloadIndex* index = Find(path);
+  if (index == nullptr) return std::nullopt;
+  return index->config();
 }
 
 std::map<std::string, PayloadIndexes::Description> PayloadIndexes::Describe() const {
   const std::shared_lock lock(mutex_);
   std::map<std::string, Description> descriptions;
   for (const auto& [path, index] : indexes_) {
-    descriptions[path] = {index->type(), index->present().size(), index->MemoryBytes()};
+    descriptions[path] = {index->config(), index->facts().present.size(), index->MemoryBytes()};
   }
   return descriptions;
 }
@@ -52,14 +97,14 @@ std::optional<SlotSet> PayloadIndexes::Filled(const PayloadPath& path) const {
   const std::shared_lock lock(mutex_);
   const PayloadIndex* index = Find(path);
   if (index == nullptr) return std::nullopt;
-  return index->filled();
+  return index->facts().filled;
 }
 
 std::optional<SlotSet> PayloadIndexes::Nulls(const PayloadPath& path) const {
   const std::shared_lock lock(mutex_);
   const PayloadIndex* index = Find(path);
   if (index == nullptr) return std::nullopt;
-  return index->nulls();
+  return index->facts().nulls;
 }
 
 bool PayloadIndexes::VisitOrdered(const PayloadPath& path, bool descending,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,11 +25,28 @@ class PayloadIndexes {
   // False if there is none. The path in any spelling.
   bool Drop(const PayloadPath& path);
 
+  // ---- An index that is being filled while writes go on ---------------------------------------
+  // Joins `index`, still empty, as one under construction: it answers nothing yet. The builder
+  // enters the payloads in the order of the slots, a batch at a time; changes of slots that it has
+  // passed are applied by Update, later ones it will meet itself. The writer must be kept out
+  // during each call of ContinueBuild and FinishBuild, as during Update.
+  using BuildId = uint64_t;
+  BuildId BeginBuild(std::unique_ptr<PayloadIndex> index);
+  struct BuildEntry {
+    Slot slot = kNoSlot;
+    std::string payload;
+  };
+  // `limit` is the first slot that has not been passed.
+  void ContinueBuild(BuildId build, std::span<const BuildEntry> entries, Slot limit);
+  // Installs it. After AbandonBuild it is gone.
+  void FinishBuild(BuildId build);
+  void AbandonBuild(BuildId build);
+
   // Applies a payload change to every index.
   void Update(Slot slot, std::string_view old_payload, std::string_view new_payload);
 
   struct Description {
-    PayloadIndexType type;
+    PayloadIndexConfig config;
     uint64_t point_count;  // Slots with a value at the path.
     uint64_t memory_bytes;
   };
@@ -36,7 +54,8 @@ class PayloadIndexes {
   std::map<std::string, Description> Describe() const;
   bool empty() const;
 
-  // nullopt where no index has the path.
+  // nullopt where no index has the path, here and below.
+  std::optional<PayloadIndexConfig> ConfigAt(const PayloadPath& path) const;
   std::optional<IndexAnswer> Answer(const PayloadPath& path, const FieldCondition& condition) const;
   std::optional<SlotSet> Filled(const PayloadPath& path) const;
   std::optional<SlotSet> Nulls(const PayloadPath& path) const;
@@ -47,8 +66,15 @@ class PayloadIndexes {
  private:
   const PayloadIndex* Find(const PayloadPath& path) const;
 
+  struct Build {
+    std::unique_ptr<PayloadIndex> index;
+    Slot limit = 0;
+  };
+
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::unique_ptr<PayloadIndex>> indexes_;
+  std::map<BuildId, Build> builds_;
+  BuildId last_build_ = 0;
 };
 
 }  // namespace almagest

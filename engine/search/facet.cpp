@@ -35,7 +35,8 @@ std::optional<MatchScalar> ValueOf(const MatchScalar& scalar, PayloadIndexType t
 
 Result<PayloadIndexType> IndexTypeOf(const Collection& collection, const PayloadPath& path,
                                      const std::string& key) {
-  for (const auto& [indexed, type] : collection.config().payload_indexes) {
+  for (const auto& [indexed, config] : collection.config().payload_indexes) {
+    const PayloadIndexType type = config.type;
     const auto indexed_path = PayloadPath::Parse(indexed);
     const bool counts = type == PayloadIndexType::kKeyword || type == PayloadIndexType::kInteger ||
                         type == PayloadIndexType::kBool || type == PayloadIndexType::kUuid;

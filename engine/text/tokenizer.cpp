@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "engine/text/english_stop_words.h"
+#include "engine/text/stop_words.h"
 
 namespace almagest {
 namespace {
@@ -114,23 +115,21 @@ struct Tokenizer::State {
   Result<> AddIcu(const TokenizerOptions& options);
 
   // Folding, lower case, stop words, stem, length: false if the token is dropped.
-  bool Finish(std::string& token, bool check_length) const;
+  bool Finish(std::string& token, bool check_length, bool check_stop_words = true) const;
   void AddPrefixes(std::string token, bool is_query, std::vector<std::string>& tokens) const;
   void SplitWords(std::string_view text, std::vector<std::string>& tokens) const;
 };
 
 Result<> Tokenizer::State::AddStopWords(const TokenizerOptions& options) {
-  StopWords chosen;
-  if (options.stopwords) {
-    chosen = *options.stopwords;
-    for (const std::string& language : chosen.languages) {
-      if (language != "english") return Unknown("stopwords.languages", language, "english");
+  const StopWords chosen = options.stopwords.value_or(StopWords{{options.language}, {}});
+  for (const std::string& language : chosen.languages) {
+    const auto listed = StopWordsOf(language);
+    for (const std::string_view word : listed) stop_words.emplace(word);
+    if (language == "english") {
+      for (const std::string_view word : EnglishStopWords()) stop_words.emplace(word);
+    } else if (listed.empty() && options.stopwords) {
+      return Unknown("stopwords.languages", language, StopWordLanguages());
     }
-  } else if (options.language == "english") {
-    chosen.languages = {"english"};
-  }
-  if (!chosen.languages.empty()) {
-    for (const std::string_view word : EnglishStopWords()) stop_words.emplace(word);
   }
   for (std::string word : chosen.custom) {
     if (lowercase) Lowercase(word);
@@ -176,7 +175,7 @@ Result<> Tokenizer::State::AddIcu(const TokenizerOptions& options) {
   return {};
 }
 
-bool Tokenizer::State::Finish(std::string& token, bool check_length) const {
+bool Tokenizer::State::Finish(std::string& token, bool check_length, bool check_stop_words) const {
   if (folding != nullptr && !IsAscii(token)) {
     icu::UnicodeString unicode = ToUnicode(token);
     folding->transliterate(unicode);
@@ -184,7 +183,7 @@ bool Tokenizer::State::Finish(std::string& token, bool check_length) const {
     unicode.toUTF8String(token);
   }
   if (lowercase) Lowercase(token);
-  if (stop_words.contains(token)) return false;
+  if (check_stop_words && stop_words.contains(token)) return false;
   if (stemmer != nullptr) {
     const auto* stem =
         sb_stemmer_stem(stemmer.get(), reinterpret_cast<const sb_symbol*>(token.data()),
@@ -202,7 +201,8 @@ bool Tokenizer::State::Finish(std::string& token, bool check_length) const {
 
 void Tokenizer::State::AddPrefixes(std::string token, bool is_query,
                                    std::vector<std::string>& tokens) const {
-  if (!Finish(token, false)) return;
+  // The first letters of a word that is being typed may look like a stop word.
+  if (!Finish(token, false, !is_query)) return;
   const size_t first = std::max<size_t>(min_length, 1);
   const size_t length = CharacterCount(token);
   const size_t last = std::min(length, max_length);

@@ -14,7 +14,7 @@
 namespace almagest {
 
 struct StopWords {
-  std::vector<std::string> languages;  // Lists to use; there is one for "english" only.
+  std::vector<std::string> languages;  // Lists to use (stop_words.h).
   std::vector<std::string> custom;     // Further words.
 };
 

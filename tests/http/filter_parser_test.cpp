@@ -46,8 +46,7 @@ TEST(FilterParser, TextConditionsWithoutAnIndexAreSubstringTests) {
   const auto phrase = OnlyTest<Match>(R"({"key": "k", "match": {"phrase": "red hat"}})");
   EXPECT_EQ(std::get<MatchText>(phrase).text, "red hat");
   const auto matches = [](const std::string& words, const std::string& payload) {
-    const auto filter =
-        Parse(R"({"must": {"key": "k", "match": {"text_any": ")" + words + "\"}}}");
+    const auto filter = Parse(R"({"must": {"key": "k", "match": {"text_any": ")" + words + "\"}}}");
     EXPECT_TRUE(filter.has_value());
     return *MatchesFilter(*filter, payload, PointId(uint64_t{1}), {});
   };
@@ -58,7 +57,7 @@ TEST(FilterParser, TextConditionsWithoutAnIndexAreSubstringTests) {
   EXPECT_FALSE(matches("  ", R"({"k":"a red hat"})")) << "no word matches nothing";
   EXPECT_FALSE(matches("5", R"({"k":5})"));
   EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"text_any": "x", "any": []}}})"),
-              HasSubstr("unknown field `any`"));
+              HasSubstr("expected exactly one of"));
 }
 
 TEST(FilterParser, ReadsRanges) {
@@ -74,6 +73,18 @@ TEST(FilterParser, ReadsRanges) {
   const auto circle = OnlyTest<GeoRadius>(
       R"({"key": "k", "geo_radius": {"center": {"lon": 13.4, "lat": 52.5}, "radius": 100}})");
   EXPECT_EQ(circle.radius_meters, 100);
+  const auto polygon = OnlyTest<GeoPolygon>(R"({"key": "k", "geo_polygon": {
+      "exterior": {"points": [{"lon": 0, "lat": 0}, {"lon": 1, "lat": 0}, {"lon": 1, "lat": 1},
+                              {"lon": 0, "lat": 0}]},
+      "interiors": [{"points": [{"lon": 0, "lat": 0}, {"lon": 1, "lat": 0}, {"lon": 1, "lat": 1},
+                                {"lon": 0, "lat": 0}]}]}})");
+  EXPECT_EQ(polygon.exterior.size(), 4u);
+  EXPECT_EQ(polygon.interiors.size(), 1u);
+  const auto prefix = OnlyTest<Match>(R"({"key": "k", "match": {"prefix": "re"}})");
+  EXPECT_EQ(std::get<MatchPrefix>(prefix).prefix, "re");
+  const auto slice = Parse(R"({"must": {"slice": {"total": 4, "index": 3}}})");
+  ASSERT_TRUE(slice.has_value());
+  EXPECT_EQ(std::get<SliceCondition>(slice->must.at(0)).index, 3u);
 }
 
 TEST(FilterParser, ReadsClausesAndNesting) {
@@ -102,13 +113,23 @@ TEST(FilterParser, NamesUnknownKeysAtEveryLevel) {
               HasSubstr("[should.nested.filter]: unknown field `x`"));
 }
 
-TEST(FilterParser, RefusesWhatItDoesNotHaveByName) {
-  EXPECT_THAT(ErrorOf(R"({"must": {"slice": {"total": 2, "index": 0}}})"),
-              HasSubstr("`must.slice` is not supported"));
-  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"prefix": "x"}}})"),
-              HasSubstr("`must.match.prefix` is not supported"));
-  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "geo_polygon": {"exterior": {"points": []}}}})"),
-              HasSubstr("`must.geo_polygon` is not supported"));
+TEST(FilterParser, LimitsNameFieldValueAndLimit) {
+  std::string nested = R"({"must": {"has_id": [1]}})";
+  for (size_t i = 1; i < kFilterDepthMax; ++i) nested = R"({"must": )" + nested + "}";
+  EXPECT_EQ(ErrorOf(nested), "no error");
+  EXPECT_THAT(ErrorOf(R"({"must": )" + nested + "}"),
+              HasSubstr("value nesting of 65 filters invalid, must be at most 64 filters deep"));
+  std::string many = R"({"has_id": []})";
+  for (size_t i = 1; i < kFilterConditionsMax; ++i) many += R"(, {"has_id": []})";
+  EXPECT_EQ(ErrorOf(R"({"must": [)" + many + "]}"), "no error");
+  EXPECT_THAT(ErrorOf(R"({"must": [)" + many + R"(], "should": {"has_id": []}})"),
+              HasSubstr("value filter of 8193 conditions invalid, must be of at most 8192"));
+  std::string values = "1";
+  for (size_t i = 0; i < kMatchValuesMax; ++i) values += ",1";
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"any": [)" + values + "]}}}"),
+              HasSubstr("[must.match.any: value list of 1000001 values invalid"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"has_id": [)" + values + "]}}"),
+              HasSubstr("[must.has_id: value list of 1000001 ids invalid"));
 }
 
 TEST(FilterParser, RefusesWrongValues) {
@@ -118,12 +139,31 @@ TEST(FilterParser, RefusesWrongValues) {
   EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "geo_radius": {"center": {"lon": 0, "lat": 91},
               "radius": 1}}})"),
               HasSubstr("[must.geo_radius.center.lat: value 91 invalid, must be from -90 to 90]"));
-  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a"}})"), HasSubstr("exactly one test"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a"}})"),
+              HasSubstr("[must: At least one field condition must be specified]"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "range": {"gt": 1}, "match": {"value": 1}}})"),
+              HasSubstr("exactly one test"));
   EXPECT_THAT(ErrorOf(R"({"must": {"has_id": [-1]}})"), HasSubstr("not a valid point ID"));
   EXPECT_THAT(ErrorOf(R"({"must": {"has_id": [18446744073709551616]}})"),
               HasSubstr("Format error in JSON body"));
-  EXPECT_THAT(ErrorOf(R"({"min_should": {"conditions": [], "min_count": 0}})"),
-              HasSubstr("[min_should.min_count: value 0 invalid, must be 1 or larger]"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"slice": {"total": 0, "index": 0}}})"),
+              HasSubstr("[must.slice.total: value 0 invalid"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"slice": {"total": 2, "index": 2}}})"),
+              HasSubstr("[must.slice.index: value 2 invalid"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "geo_polygon": {"exterior": {"points": []}}}})"),
+              HasSubstr("[must.geo_polygon.exterior.points: value line of 0 points invalid"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "geo_polygon": {"exterior": {"points": [
+                  {"lon": 0, "lat": 0}, {"lon": 1, "lat": 0}, {"lon": 1, "lat": 1},
+                  {"lon": 0, "lat": 1}]}}}})"),
+              HasSubstr("the line must be closed"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"any": ["x", 1]}}})"),
+              HasSubstr("[must.match.any[1]]: expected a list of strings or a list of whole"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"any": [true]}}})"),
+              HasSubstr("[must.match.any[0]]: expected a list"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"has_id": [1]}, "must": {"has_id": [2]}})"),
+              HasSubstr("duplicate field `must`"));
+  EXPECT_THAT(ErrorOf(R"({"must": {"key": "a", "match": {"value": 1, "value": 2}}})"),
+              HasSubstr("duplicate field `value`"));
 }
 
 }  // namespace

@@ -207,8 +207,8 @@ TEST_F(PointApiTest, PayloadIndexesOrderScrolls) {
   Do("PUT", "/collections/c/index?wait=true",
      R"({"field_name": "n", "field_schema": {"type": "integer", "lookup": true}})");
   const json info = Do("GET", "/collections/c");
-  EXPECT_EQ(info.at("payload_schema").at("n"),
-            json::parse(R"({"data_type": "integer", "points": 2})"));
+  EXPECT_EQ(info.at("payload_schema").at("n"), json::parse(R"({"data_type": "integer", "points": 2,
+                            "params": {"type": "integer", "lookup": true}})"));
   const json page = Do("POST", "/collections/c/points/scroll",
                        R"({"order_by": {"key": "n", "direction": "desc"}, "with_payload": false})");
   EXPECT_EQ(page.at("points").dump(), R"([{"id":2,"order_value":7},{"id":1,"order_value":5}])");

@@ -134,8 +134,7 @@ TEST_F(WriteTest, PayloadIndexesComeAndGoLive) {
   }
   Upsert(points);
   const auto visit = [](double, Slot) { return true; };
-  EXPECT_EQ(collection->VisitOrdered("n", false, {}, visit).error().code,
-            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(collection->VisitOrdered("n", false, {}, visit).error().code, ErrorCode::kBadRequest);
   ASSERT_TRUE(collection->CreatePayloadIndex("n", PayloadIndexType::kInteger));
   Upsert({points[3]});
   std::vector<double> values;

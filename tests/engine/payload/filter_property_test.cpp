@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,11 @@ class Generator {
   bool Chance(size_t percent) { return Below(100) < percent; }
 
   Json Scalar() {
-    switch (Below(9)) {
+    switch (Below(11)) {
+      case 9:
+        return Place();
+      case 10:
+        return Words();
       case 0:
         return nullptr;
       case 1:
@@ -99,8 +104,26 @@ class Generator {
     if (Chance(40)) bounds.lte = bound();
     return bounds;
   }
+  // Also over the date line, around a pole, and everywhere.
+  std::variant<GeoBoundingBox, GeoRadius, GeoPolygon> Area() {
+    if (Chance(40)) return GeoRadius{Corner(), Chance(10) ? 3e7 : 1000.0 * double(Below(6000))};
+    if (Chance(50)) return GeoBoundingBox{Corner(), Corner()};
+    GeoPolygon polygon{{Corner(), Corner(), Corner(), Corner()}, {}};
+    polygon.exterior.push_back(polygon.exterior.front());
+    if (Chance(50)) {
+      polygon.interiors.push_back({Corner(), Corner(), Corner()});
+      polygon.interiors[0].push_back(polygon.interiors[0].front());
+    }
+    return polygon;
+  }
   FieldCondition Field(const std::string& key) {
-    switch (Below(7)) {
+    switch (Below(10)) {
+      case 7:
+        return {key, Match(MatchPrefix{Chance(50) ? "a" : "20"})};
+      case 8:
+        return std::visit([&](auto area) { return FieldCondition{key, std::move(area)}; }, Area());
+      case 9:
+        return {key, Match(MatchText{Words(), static_cast<TextMode>(Below(3))})};
       case 0:
         return {key, Match(MatchAny{Scalars()})};
       case 1:
@@ -129,6 +152,10 @@ class Generator {
         for (size_t i = Below(80); i > 0; --i) ids.ids.emplace_back(uint64_t{Below(300)});
         return ids;
       }
+      case 4: {
+        const auto total = static_cast<uint32_t>(1 + Below(4));
+        return SliceCondition{total, static_cast<uint32_t>(Below(total))};
+      }
       case 3:
         return HasVectorCondition{Chance(80) ? "v" : "unknown"};
       case 9:
@@ -156,6 +183,17 @@ class Generator {
   }
 
  private:
+  GeoPoint Corner() { return {double(Below(361)) - 180, double(Below(181)) - 90}; }
+  Json Place() {
+    if (Chance(10)) return {{"lon", 200}, {"lat", 0}};  // No point on the Earth.
+    const GeoPoint point = Corner();
+    return {{"lon", point.lon}, {"lat", point.lat}};
+  }
+  std::string Words() {
+    std::string words = Word();
+    while (Chance(60)) words += (Chance(80) ? " " : ", ") + (Chance(80) ? Word() : "A");
+    return words;
+  }
   std::string Word() { return std::string(1, static_cast<char>('a' + Below(4))); }
   std::string Time() {
     return (Chance(50) ? "2024-01-0" : "2024-01-01T00:00:0") + std::to_string(1 + Below(5));
@@ -182,6 +220,7 @@ struct Points {
       const auto number = std::get<uint64_t>(id);
       return number < points.size() ? static_cast<Slot>(number) : kNoSlot;
     };
+    context.id_of = [this](Slot slot) { return points[slot].id; };
     context.slots_with_vector = [this](const std::string& name) {
       SlotSet slots;
       for (Slot slot = 0; slot < points.size(); ++slot) {
@@ -205,14 +244,20 @@ TEST(FilterPropertyTest, FourWaysAgree) {
     Generator generator(seed);
     Points all;
     all.texts.resize(kPoints);
+    std::set<std::string> text_paths;
     for (const std::string& path : kPaths) {
       if (generator.Chance(70)) {
-        const auto type = static_cast<PayloadIndexType>(generator.Below(6));
-        all.indexes.Install(PayloadIndex::Make(*PayloadPath::Parse(path), type));
+        PayloadIndexConfig config(static_cast<PayloadIndexType>(generator.Below(8)));
+        config.prefix = generator.Chance(50);
+        config.lookup = generator.Chance(70);
+        config.range = generator.Chance(70);
+        config.phrase_matching = true;
+        all.indexes.Install(PayloadIndex::Make(*PayloadPath::Parse(path), config));
+        if (config.type == PayloadIndexType::kText) text_paths.insert(path);
       }
     }
     for (Slot slot = 0; slot < kPoints; ++slot) {
-      all.points.push_back({uint64_t{slot}, Json::object(), generator.Chance(60)});
+      all.points.push_back({uint64_t{slot}, Json::object(), generator.Chance(60), nullptr, ""});
     }
     // Some slots change several times, some are gone in the end.
     for (Slot step = 0; step < 3 * kPoints; ++step) {
@@ -231,20 +276,27 @@ TEST(FilterPropertyTest, FourWaysAgree) {
       SCOPED_TRACE("seed " + std::to_string(seed) + " round " + std::to_string(round));
       const Filter filter = generator.RandomFilter(2, kPaths);
       SlotSet expected;
+      SlotSet indexed;  // Expected where texts are read as the text indexes do.
       all.live.ForEach([&](Slot slot) {
-        const NaivePoint& point = all.points[slot];
+        NaivePoint point = all.points[slot];
         const bool matches = NaiveMatches(filter, point.payload, point);
         if (matches) expected.Add(slot);
+        point.text_paths = &text_paths;
+        if (NaiveMatches(filter, point.payload, point)) indexed.Add(slot);
         const auto alone = MatchesFilter(filter, all.texts[slot], point.id, [&](const auto& name) {
           return name == "v" && point.has_vector;
         });
         EXPECT_EQ(alone.value(), matches) << slot << " " << all.texts[slot];
+        const auto by_index = MatchesFilter(
+            filter, all.texts[slot], point.id,
+            [&](const auto& name) { return name == "v" && point.has_vector; }, &all.indexes);
+        EXPECT_EQ(by_index.value(), indexed.Contains(slot)) << slot << " " << all.texts[slot];
       });
       ASSERT_EQ(EvaluateFilter(filter, all.Context(false)).value().ToVector(), expected.ToVector());
-      ASSERT_EQ(EvaluateFilter(filter, all.Context(true)).value().ToVector(), expected.ToVector());
+      ASSERT_EQ(EvaluateFilter(filter, all.Context(true)).value().ToVector(), indexed.ToVector());
       const auto estimate = EstimateCardinality(filter, all.Context(true)).value();
-      EXPECT_LE(estimate.min, expected.size());
-      EXPECT_GE(estimate.max, expected.size());
+      EXPECT_LE(estimate.min, indexed.size());
+      EXPECT_GE(estimate.max, indexed.size());
       if (!expected.empty() && expected.size() < all.live.size()) ++partly;
     }
   }

@@ -22,19 +22,20 @@ std::unique_ptr<PayloadIndex> Make(PayloadIndexType type,
 FieldCondition Value(MatchScalar value) { return {"a", Match(MatchValue{std::move(value)})}; }
 
 TEST(PayloadIndexTest, TypeNames) {
-  for (const char* name : {"keyword", "integer", "float", "bool", "datetime", "uuid"}) {
+  for (const char* name :
+       {"keyword", "integer", "float", "bool", "datetime", "uuid", "geo", "text"}) {
     EXPECT_EQ(PayloadIndexTypeName(ParsePayloadIndexType(name).value()), name);
   }
-  EXPECT_FALSE(ParsePayloadIndexType("geo"));
+  EXPECT_FALSE(ParsePayloadIndexType("map"));
 }
 
 TEST(PayloadIndexTest, KeepsTrackOfEveryKindOfValue) {
   const auto index =
       Make(PayloadIndexType::kKeyword, {R"({"a":"x"})", R"({"a":["x","y"]})", R"({"a":null})",
                                         R"({"a":[]})", R"({"a":[null]})", R"({"a":5})", "{}", ""});
-  EXPECT_EQ(index->filled().ToVector(), (Slots{0, 1, 4, 5}));
-  EXPECT_EQ(index->nulls().ToVector(), (Slots{2, 4}));
-  EXPECT_EQ(index->present().ToVector(), (Slots{0, 1, 5}));
+  EXPECT_EQ(index->facts().filled.ToVector(), (Slots{0, 1, 4, 5}));
+  EXPECT_EQ(index->facts().nulls.ToVector(), (Slots{2, 4}));
+  EXPECT_EQ(index->facts().present.ToVector(), (Slots{0, 1, 5}));
   const auto x = index->Answer(Value(std::string("x")));
   EXPECT_EQ(x.sure.ToVector(), (Slots{0, 1}));
   EXPECT_TRUE(x.maybe.empty());
@@ -73,7 +74,7 @@ TEST(PayloadIndexTest, UpdatesForgetOldValues) {
   const uint64_t with_values = index->MemoryBytes();
   index->Update(0, R"({"a":[2,3]})", "");
   EXPECT_TRUE(index->Answer(Value(int64_t{2})).sure.empty());
-  EXPECT_TRUE(index->filled().empty());
+  EXPECT_TRUE(index->facts().filled.empty());
   EXPECT_LT(index->MemoryBytes(), with_values);
 }
 
@@ -109,7 +110,7 @@ TEST(PayloadIndexesTest, InstallDescribeDrop) {
   indexes.Update(1, "{}", R"({"a":"y"})");
   const auto description = indexes.Describe();
   ASSERT_TRUE(description.contains("a"));
-  EXPECT_EQ(description.at("a").type, PayloadIndexType::kKeyword);
+  EXPECT_EQ(description.at("a").config, PayloadIndexType::kKeyword);
   EXPECT_EQ(description.at("a").point_count, 2u);
   EXPECT_EQ(indexes.Filled(*PayloadPath::Parse("\"a\""))->size(), 2u);  // Any spelling.
   EXPECT_TRUE(indexes.Drop(a));
