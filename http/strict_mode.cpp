@@ -116,8 +116,6 @@ Result<> CheckRead(const JsonValue& body, std::string_view call, const Collectio
   return CheckFilterOf(body, config, strict.unindexed_filtering_retrieve);
 }
 
-// ---- Writes ------------------------------------------------------------------------------------
-
 Result<> CheckVector(const std::string& name, const JsonValue& vector,
                      const StrictModeConfig& strict) {
   const auto limit_of = [&](const auto& limits) -> std::optional<uint64_t> {
@@ -269,8 +267,7 @@ uint64_t StrictMode::PayloadBytes(const Collection& collection) {
   bytes *= static_cast<double>(slots.size()) / static_cast<double>(sample.size());
   const std::lock_guard lock(mutex_);
   // A small collection is counted exactly, and each time.
-  const int uses = slots.size() <= kSample ? 0 : kUses;
-  estimates_[collection.id()] = {static_cast<uint64_t>(bytes), uses};
+  estimates_[collection.id()] = {static_cast<uint64_t>(bytes), slots.size() <= kSample ? 0 : kUses};
   return static_cast<uint64_t>(bytes);
 }
 
@@ -357,8 +354,17 @@ std::optional<StrictRefusal> StrictMode::Check(Service& service, const HttpReque
   const CollectionConfig config = (*collection)->config();
   const StrictModeConfig& strict = config.strict_mode;
   if (!strict.active()) return std::nullopt;
-  const auto body = ParseJsonBody(request.body.empty() ? "{}" : request.body);
-  if (!body || !body->IsObject()) return std::nullopt;
+  auto body = ParseJsonBody(request.body.empty() ? "{}" : request.body);
+  if (!body || !body->IsObject()) {
+    const bool counted = strict.upsert_max_batchsize || strict.sparse_max_length;
+    const std::string* type = request.FindHeader("content-type");
+    if (counted && type != nullptr && !type->starts_with("application/json")) {
+      return StrictRefusal{StrictModeError("Points of this type are not counted",
+                                           "Send the points as application/json."),
+                           std::nullopt};
+    }
+    body = ParseJsonBody("{}");
+  }
   const auto check = [&]() -> Result<> {
     ALMAGEST_TRY_VOID(CheckTimeout(request, strict));
     if (!IsWrite(request.method, call)) return CheckRead(*body, call, config);
