@@ -37,7 +37,7 @@ struct AddAndMark {
 struct AddAndCompare {
   double* sums;
   double* promised;
-  uint32_t slot_at_hand = kNone;
+  uint32_t slot_at_hand = kNoNumber;
   double largest = 0.0;
 
   void operator()(uint32_t slot, uint32_t place, double part) {
@@ -47,8 +47,8 @@ struct AddAndCompare {
     sums[slot * kRowsPerBlock + place] += part;
   }
   void EndTerm() {
-    if (slot_at_hand != kNone) promised[slot_at_hand] += largest;
-    slot_at_hand = kNone;
+    if (slot_at_hand != kNoNumber) promised[slot_at_hand] += largest;
+    slot_at_hand = kNoNumber;
     largest = 0.0;
   }
 };
@@ -63,7 +63,7 @@ void SparseBlocks::Start(const SparseIndex::Arrays& arrays, const SparseBounds& 
   std::iota(heaviest_first_.begin(), heaviest_first_.end(), 0u);
   const auto most = [&](uint32_t t) {
     const SparseQueryTerm& term = bounds.terms[t];
-    return term.coefficient * (term.list.dense_number == kNone ? kListedLevels : kDenseLevels);
+    return term.coefficient * (term.list.dense_number == kNoNumber ? kListedLevels : kDenseLevels);
   };
   std::sort(heaviest_first_.begin(), heaviest_first_.end(),
             [&](uint32_t a, uint32_t b) { return most(a) > most(b); });
@@ -141,7 +141,7 @@ void SparseBlocks::Drop(float score) {
 void SparseBlocks::Prepare(const SparseQueryTerm& term, Pieces& pieces) const {
   pieces.clear();
   const SparseList& list = term.list;
-  if (list.dense_number == kNone) return;
+  if (list.dense_number == kNoNumber) return;
   const size_t chunk_count = bounds_->chunks.size();
   const uint32_t* directory = arrays_->directories.data() + list.directory * chunk_count;
   const uint16_t* starts =
@@ -172,7 +172,7 @@ void SparseBlocks::Prepare(const SparseQueryTerm& term, Pieces& pieces) const {
 
 template <class Add>
 void SparseBlocks::Visit(const SparseQueryTerm& term, const Pieces& pieces, Add& add) const {
-  if (term.list.dense_number == kNone) return VisitListed(term, add);
+  if (term.list.dense_number == kNoNumber) return VisitListed(term, add);
   for (const Piece& piece : pieces) {
     const uint8_t* posting = piece.postings;
     for (uint32_t i = 0; i < piece.count; ++i, posting += kDensePostingBytes) {
@@ -188,7 +188,7 @@ void SparseBlocks::VisitListed(const SparseQueryTerm& term, Add& add) const {
   const SparseList& list = term.list;
   const uint32_t* places = arrays_->places.data() + list.first;
   const float* weights = arrays_->weights.data() + list.first;
-  if (list.directory == kNone || list.posting_count <= kScannedPerBlock * blocks_.size()) {
+  if (list.directory == kNoNumber || list.posting_count <= kScannedPerBlock * blocks_.size()) {
     const auto block_count = static_cast<uint32_t>(bounds_->blocks.size());
     for (uint32_t i = 0; i < list.posting_count; ++i) {
       const uint32_t position = places[i] & kPositionMask;

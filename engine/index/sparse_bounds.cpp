@@ -20,20 +20,20 @@ bool IsInside(const SparseList& list, const SparseIndex::Arrays& arrays) {
   const auto fits = [&](uint64_t number, uint64_t size, uint64_t array_size) {
     return (number + 1) * size <= array_size;
   };
-  if (list.directory != kNone && !fits(list.directory, chunks, arrays.directories.size())) {
+  if (list.directory != kNoNumber && !fits(list.directory, chunks, arrays.directories.size())) {
     return false;
   }
-  const bool is_listed = list.dense_number == kNone;
+  const bool is_listed = list.dense_number == kNoNumber;
   const uint64_t postings =
       is_listed ? arrays.places.size() : arrays.dense_postings.size() / kDensePostingBytes;
   if (list.posting_count > postings || list.first > postings - list.posting_count) return false;
-  return is_listed || (list.directory != kNone &&
+  return is_listed || (list.directory != kNoNumber &&
                        fits(list.dense_number, chunks * kBlocksPerChunk, arrays.maxima.size()));
 }
 
 // The most that a row with the term can get from it, per level of the term's lists.
 double LargestPerLevel(const SparseQueryTerm& term) {
-  const double levels = term.list.dense_number == kNone ? kListedLevels : kDenseLevels;
+  const double levels = term.list.dense_number == kNoNumber ? kListedLevels : kDenseLevels;
   if (term.weight >= 0.0) return term.weight * std::max(0.0, double{term.list.weight_max}) / levels;
   // Levels say nothing about the smallest weights, but each is at least 1.
   return term.weight * std::min(0.0, double{term.list.weight_min});
@@ -78,14 +78,14 @@ Result<> SparseBounds::Compute(const SparseIndex& index, const SparseIndex::Arra
   chunks.resize(chunk_count);
   dense_.clear();
   for (const SparseQueryTerm& term : terms) {
-    if (term.list.dense_number == kNone) continue;
+    if (term.list.dense_number == kNoNumber) continue;
     dense_.push_back(
         {arrays.maxima.data() + term.list.dense_number * block_count, term.coefficient});
   }
   AddUpMaxima(dense_, block_count, blocks.data());
   for (const SparseQueryTerm& term : terms) {
     const SparseList& list = term.list;
-    if (list.dense_number != kNone) continue;
+    if (list.dense_number != kNoNumber) continue;
     for (const uint32_t place : arrays.places.subspan(list.first, list.posting_count)) {
       const uint32_t block = (place & kPositionMask) / kRowsPerBlock;
       if (block >= block_count) continue;  // Damaged.

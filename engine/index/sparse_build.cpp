@@ -162,13 +162,13 @@ SparseIndexArrays SparseIndexBuilder::Finish(uint32_t row_count) {
   std::vector<uint32_t> position_of_added = in.rows_;
   if (row_count >= options_.ordered_rows_min) {
     order = OrderRows(firsts, in.numbers_, in.weights_, term_count);
-    out.position_of.assign(row_count, kNone);
+    out.position_of.assign(row_count, kNoNumber);
     for (uint32_t p = 0; p < order.size(); ++p) {
       out.row_of.push_back(in.rows_[order[p]]);
       out.position_of[out.row_of.back()] = position_of_added[order[p]] = p;
     }
     for (uint32_t row = 0; row < row_count; ++row) {
-      if (out.position_of[row] != kNone) continue;
+      if (out.position_of[row] != kNoNumber) continue;
       out.position_of[row] = static_cast<uint32_t>(out.row_of.size());
       out.row_of.push_back(row);
     }

@@ -33,7 +33,7 @@ inline constexpr float kDenseLevels = 255.0f;
 
 inline constexpr uint32_t kDensePostingBytes = 5;
 inline constexpr uint32_t kDenseBlocksPerPosting = 4;
-inline constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
+inline constexpr uint32_t kNoNumber = std::numeric_limits<uint32_t>::max();
 
 // Stored as it is.
 struct SparseMeta {
@@ -46,8 +46,8 @@ struct SparseMeta {
 struct SparseList {
   uint64_t first = 0;  // Listed: in places and weights. Dense: in dense_postings, of 5 bytes each.
   uint32_t posting_count = 0;
-  uint32_t dense_number = kNone;  // Its rows in maxima and starts; kNone: listed.
-  uint32_t directory = kNone;     // Its row in directories; kNone: none.
+  uint32_t dense_number = kNoNumber;  // Its rows in maxima and starts; kNoNumber: listed.
+  uint32_t directory = kNoNumber;     // Its row in directories; kNoNumber: none.
   float weight_max = 0.0f;
   float weight_min = 0.0f;
   uint32_t reserved = 0;

@@ -25,7 +25,7 @@ NaiveSparse RandomRows(Random& random, uint32_t row_count, uint32_t vocabulary, 
 
 // `ordered`: positions differ from rows, however few there are.
 SparseIndexArrays BuildIndex(const NaiveSparse& rows, uint32_t row_count, bool ordered) {
-  SparseIndexBuilder builder({.ordered_rows_min = ordered ? 0 : kNone});
+  SparseIndexBuilder builder({.ordered_rows_min = ordered ? 0 : kNoNumber});
   for (const auto& [row, weights] : rows) {
     EXPECT_TRUE(builder.Add(row, index_test::ToSparse(weights).View()).has_value());
   }
