@@ -44,6 +44,7 @@ double LargestPerLevel(const SparseQueryTerm& term) {
 Result<> SparseBounds::FindTerms(const SparseIndex& index, const SparseIndex::Arrays& arrays,
                                  const SparseView& query) {
   terms.clear();
+  only_positive = true;
   for (size_t i = 0; i < query.terms.size(); ++i) {
     const size_t number = index.FindTerm(query.terms[i]);
     if (number == arrays.terms.size()) continue;
@@ -53,6 +54,7 @@ Result<> SparseBounds::FindTerms(const SparseIndex& index, const SparseIndex::Ar
                                               std::to_string(query.terms[i]));
     }
     terms.push_back({list, query.weights[i], 0.0f});
+    only_positive = only_positive && query.weights[i] > 0.0f && list.weight_min > 0.0f;
   }
   return {};
 }

@@ -22,7 +22,8 @@ struct SparseBounds {
   std::vector<SparseQueryTerm> terms;  // Ascending.
   // By block, in `unit`s. 0 exactly where no term of the query occurs.
   std::vector<float> blocks;
-  std::vector<float> chunks;  // The largest of each chunk.
+  std::vector<float> chunks;   // The largest of each chunk.
+  bool only_positive = false;  // No weight is 0 or less: rows with a term have a sum above 0.
   double unit = 1.0;
   double slack = 1.0;  // bound * unit * slack covers every rounding, that of scores to float too.
 

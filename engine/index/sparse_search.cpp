@@ -15,12 +15,14 @@ namespace {
 
 // The first batch finds a score to reach; it has about as many blocks. The second makes that score
 // nearly final: by then a few hundred blocks are left of half a million rows of 120 terms.
-constexpr size_t kFirstBlocks = 4;
+constexpr size_t kFirstBlocks = 8;
 constexpr size_t kSecondBlocks = 64;
 // If so few are left, they are scored at once.
-constexpr size_t kFewBlocks = 128;
+constexpr size_t kFewBlocks = 256;
 // Looking at heavy terms first pays only for queries of more terms.
 constexpr size_t kNarrowedTermsMin = 16;
+// Less than the product of any two floats above 0.
+constexpr double kSmallestProduct = 1e-300;
 
 struct Scratch {
   SparseBounds bounds;
@@ -67,6 +69,21 @@ class BlockSearch {
   // Blocks with less cannot change the result.
   float BoundToReach() const { return best_.full() ? bounds_.BoundOf(best_.threshold()) : 0.0f; }
 
+  // Smaller sums are no hits, given that hits have a sum above 0.
+  double SumToReach() const {
+    const double threshold = std::min(best_.threshold(), std::numeric_limits<float>::max());
+    return std::max(threshold * (1.0 - 1e-7), kSmallestProduct);
+  }
+
+  void PrefetchRows() const {
+    for (const uint32_t block : blocks_.chosen()) {
+      const size_t first = size_t{block} * kRowsPerBlock;
+      if (first + kRowsPerBlock > arrays_.row_of.size()) continue;
+      __builtin_prefetch(arrays_.row_of.data() + first);
+      __builtin_prefetch(arrays_.row_of.data() + first + kRowsPerBlock / 2);
+    }
+  }
+
   // What about kFirstBlocks blocks have.
   float FirstBound() {
     largest_ = bounds_.chunks;
@@ -99,18 +116,18 @@ class BlockSearch {
     }
     if (!std::is_sorted(candidates_.begin(), end)) std::sort(candidates_.begin(), end);
     blocks_.Choose({candidates_.data(), count});
-    // While fewer than k are found, and for scores that are not above 0, a sum of 0 may be a hit.
+    if (!arrays_.row_of.empty()) PrefetchRows();
     const float threshold = best_.threshold();
-    const bool by_score = best_.full() && threshold > 0.0f;
-    if (by_score && count > kFirstBlocks && bounds_.terms.size() >= kNarrowedTermsMin) {
+    const bool has_score_to_reach = best_.full() && threshold > 0.0f;
+    // Else a sum of 0 or less may be a hit.
+    const bool by_score = has_score_to_reach || bounds_.only_positive;
+    if (has_score_to_reach && count > kFirstBlocks && bounds_.terms.size() >= kNarrowedTermsMin) {
       blocks_.Narrow(std::min(threshold, std::numeric_limits<float>::max()));
     }
     if (!blocks_.chosen().empty()) blocks_.AddAll(!by_score);
     for (size_t number = 0; number < blocks_.chosen().size(); ++number) {
       const double* sums = blocks_.SumsOf(number);
-      const double low = std::min(best_.threshold(), std::numeric_limits<float>::max());
-      uint32_t rows =
-          by_score ? SumsAtLeast(sums, low * (1.0 - 1e-7)) : blocks_.RowsWithTerms(number);
+      uint32_t rows = by_score ? SumsAtLeast(sums, SumToReach()) : blocks_.RowsWithTerms(number);
       for (; rows != 0; rows &= rows - 1) {
         const auto place = static_cast<uint32_t>(std::countr_zero(rows));
         PushPosition(blocks_.chosen()[number] * kRowsPerBlock + place, sums[place]);
