@@ -7,6 +7,7 @@
 #include "training/contrastive_loss.h"
 #include "training/metrics.h"
 #include "training/mine_negatives.h"
+#include "training/residual_map.h"
 #include "training/vector_space_tensors.h"
 
 namespace almagest::training {
@@ -15,82 +16,12 @@ namespace {
 // Small sets have short epochs; mining again sooner than this would learn nothing new.
 constexpr int64_t kMiningInterval = 50;
 
-constexpr double kAverageDecay = 0.97;  // About the last 33 steps.
+constexpr int64_t kPoolDepth = 300;
 
-// Seeded normal values that do not depend on LibTorch's generator (Box & Muller 1958).
-std::vector<float> NormalValues(size_t count, double deviation, uint64_t seed) {
-  std::vector<float> values(count);
-  const auto uniform = [&](uint64_t i) {
-    return (static_cast<double>(Mix64(seed ^ Mix64(i)) >> 11) + 0.5) * 0x1.0p-53;
-  };
-  for (size_t i = 0; i < count; ++i) {
-    values[i] = static_cast<float>(deviation * std::sqrt(-2 * std::log(uniform(2 * i))) *
-                                   std::cos(2 * M_PI * uniform(2 * i + 1)));
-  }
-  return values;
-}
+constexpr double kNormalisedRate = 0.01;
+constexpr double kMomentum = 0.9;
 
-// The learned part: P, or B and A, and a shift of the queries. What is validated and kept is the
-// moving average of the parameters over the last steps, which is smoother than any single step
-// (Polyak & Juditsky 1992).
-class Residual {
- public:
-  Residual(const Candidate& candidate, const TrainingOptions& options, int64_t d, uint64_t seed,
-           const torch::Device& device)
-      : low_rank_(candidate.low_rank) {
-    const auto zeros = [&](torch::IntArrayRef shape) {
-      return torch::zeros(shape, torch::dtype(torch::kFloat32).device(device));
-    };
-    if (low_rank_) {
-      const int64_t rank = options.rank;
-      const auto values = NormalValues(static_cast<size_t>(rank * d),
-                                       1.0 / std::sqrt(static_cast<double>(d)), seed);
-      parameters_ = {zeros({d}), ToTensor(values, {rank, d}, device), zeros({d, rank})};
-    } else {
-      parameters_ = {zeros({d}), zeros({d, d})};
-    }
-    average_ = Copy(parameters_);
-    for (torch::Tensor& parameter : parameters_) parameter.set_requires_grad(true);
-  }
-
-  // By the present parameters, for the loss; `averaged` true: by their average.
-  torch::Tensor Queries(const torch::Tensor& rows, Distance distance, bool averaged) const {
-    const auto& p = averaged ? average_ : parameters_;
-    const torch::Tensor change = low_rank_ ? rows.mm(p[1].t()).mm(p[2].t()) : rows.mm(p[1].t());
-    return Normalised(rows + change + p[0], distance);
-  }
-  torch::Tensor Documents(const torch::Tensor& rows, Distance distance, bool averaged) const {
-    const auto& p = averaged ? average_ : parameters_;
-    return low_rank_ ? rows : Normalised(rows + rows.mm(p[1].t()), distance);
-  }
-  void UpdateAverage(int64_t step) {
-    const torch::NoGradGuard no_grad;
-    const double keep = std::min(kAverageDecay, static_cast<double>(step) / (10.0 + step));
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      average_[i].mul_(keep).add_(parameters_[i].detach(), 1 - keep);
-    }
-  }
-  // Of the average: I + P and the shift, double precision on the CPU.
-  torch::Tensor Matrix() const {
-    const torch::Tensor product = low_rank_ ? average_[2].mm(average_[1]) : average_[1];
-    return torch::eye(product.size(0), torch::kFloat64) + product.to(torch::kCPU, torch::kFloat64);
-  }
-  torch::Tensor Shift() const { return average_[0].to(torch::kCPU, torch::kFloat64); }
-  const std::vector<torch::Tensor>& parameters() const { return parameters_; }
-  std::vector<torch::Tensor> CopyAverage() const { return Copy(average_); }
-  void RestoreAverage(const std::vector<torch::Tensor>& copies) { average_ = Copy(copies); }
-
- private:
-  static std::vector<torch::Tensor> Copy(const std::vector<torch::Tensor>& tensors) {
-    std::vector<torch::Tensor> copies;
-    for (const torch::Tensor& tensor : tensors) copies.push_back(tensor.detach().clone());
-    return copies;
-  }
-
-  bool low_rank_;
-  std::vector<torch::Tensor> parameters_;  // Shift [D], then P [D, D] or A [rank, D], B [D, rank].
-  std::vector<torch::Tensor> average_;
-};
+constexpr double kFactorGain = 0.001;  // Less is no reason to change what was learned.
 
 class Run {
  public:
@@ -128,7 +59,17 @@ class Run {
         std::min(data.validation.size(), static_cast<size_t>(options.validation_queries_max));
     if (validation_count_ > 0) {
       validation_queries_ = gather(data.validation, validation_count_) / mean_query_length_;
+      ChooseValidationPool();
     }
+    for (const TrainingQuery& query : data.train) {
+      for (const float grade : query.positive_grades) {
+        grade_max_ = std::max(grade_max_, static_cast<double>(grade));
+      }
+    }
+    const auto columns = static_cast<double>(options.batch_size * (1 + options.hard_negatives) +
+                                             options.random_negatives);
+    bias_ = torch::full({}, -std::log(columns),
+                        torch::dtype(torch::kFloat32).device(device_).requires_grad(true));
     temperature_ = options.temperature;
     if (distance_ == Distance::kDot) {
       temperature_ *=
@@ -137,19 +78,20 @@ class Run {
   }
 
   bool validates() const { return validation_count_ > 0; }
-  Residual& residual() { return residual_; }
+  ResidualMap& residual() { return residual_; }
   double mean_query_length() const { return mean_query_length_; }
 
   double Validate() {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor top = TopRows(residual_.Queries(validation_queries_, distance_, true),
-                                      residual_.Documents(documents_, distance_, true), 10, {});
+    const torch::Tensor top =
+        TopRows(residual_.Queries(validation_queries_, distance_, true),
+                residual_.Documents(validation_documents_, distance_, true), 10, {});
     const int64_t* data = top.data_ptr<int64_t>();
     double sum = 0;
     for (size_t i = 0; i < validation_count_; ++i) {
       const int64_t* row = data + static_cast<int64_t>(i) * top.size(1);
       const std::vector<int32_t> ranking(row, row + top.size(1));
-      sum += MeasureRanking(ranking, data_.validation[i].documents).ndcg_at_10;
+      sum += MeasureRanking(ranking, validation_[i].documents).ndcg_at_10;
     }
     return sum / static_cast<double>(validation_count_);
   }
@@ -176,13 +118,60 @@ class Run {
       excluded = excluded.logical_or(
           copies.logical_and(Mask(batch.confirmed, rows, columns).logical_not()));
     }
-    return InfoNce(residual_.Queries(queries_.index_select(0, ToIndex(batch.queries, device_)),
-                                     distance_, false),
-                   residual_.Documents(documents_.index_select(0, column_index), distance_, false),
-                   excluded, ToTensor(batch.weights, {rows}, device_), temperature_);
+    const torch::Tensor queries = residual_.Queries(
+        queries_.index_select(0, ToIndex(batch.queries, device_)), distance_, false);
+    const torch::Tensor documents =
+        residual_.Documents(documents_.index_select(0, column_index), distance_, false);
+    const torch::Tensor weights = ToTensor(batch.weights, {rows}, device_);
+    if (!options_.graded_loss) {
+      return InfoNce(queries, documents, excluded, weights, temperature_, options_.trimmed_share);
+    }
+    const torch::Tensor targets = ToTensor(batch.grades, {rows}, device_) / grade_max_;
+    return Bixse(queries, documents, excluded, weights, targets, bias_, temperature_,
+                 options_.trimmed_share);
+  }
+
+  // What is learned: the map, and the bias of the graded loss.
+  std::vector<torch::Tensor> parameters() const {
+    std::vector<torch::Tensor> all = residual_.parameters();
+    if (options_.graded_loss) all.push_back(bias_);
+    return all;
   }
 
  private:
+  // Few validation queries need not search everything at each validation: the documents that the
+  // start ranks high for any of them, and all they judged, are enough to see what a map changes.
+  void ChooseValidationPool() {
+    validation_.assign(data_.validation.begin(),
+                       data_.validation.begin() + static_cast<long>(validation_count_));
+    validation_documents_ = documents_;
+    const int64_t corpus = documents_.size(0);
+    if (static_cast<int64_t>(validation_count_) * kPoolDepth * 2 > corpus) return;
+    const torch::Tensor top =
+        TopRows(Normalised(validation_queries_, distance_), documents_, kPoolDepth, {});
+    std::vector<int32_t> position(static_cast<size_t>(corpus), -1);
+    for (int64_t i = 0; i < top.numel(); ++i) {
+      position[static_cast<size_t>(top.data_ptr<int64_t>()[i])] = 0;
+    }
+    for (const JudgedQuery& query : validation_) {
+      for (const JudgedDocument& entry : query.documents) {
+        position[static_cast<size_t>(entry.document)] = 0;
+      }
+    }
+    std::vector<int32_t> pool;
+    for (size_t i = 0; i < position.size(); ++i) {
+      if (position[i] < 0) continue;
+      position[i] = static_cast<int32_t>(pool.size());
+      pool.push_back(static_cast<int32_t>(i));
+    }
+    validation_documents_ = documents_.index_select(0, ToIndex(pool, device_));
+    for (JudgedQuery& query : validation_) {
+      for (JudgedDocument& entry : query.documents) {
+        entry.document = position[static_cast<size_t>(entry.document)];
+      }
+    }
+  }
+
   torch::Tensor Mask(const std::vector<uint8_t>& values, int64_t rows, int64_t columns) const {
     return torch::from_blob(const_cast<uint8_t*>(values.data()), {rows, columns}, torch::kUInt8)
         .to(device_, torch::kBool, /*non_blocking=*/false, /*copy=*/true);
@@ -192,18 +181,36 @@ class Run {
   const TrainingOptions& options_;
   Distance distance_;
   torch::Device device_;
-  Residual residual_;
+  ResidualMap residual_;
   torch::Tensor base_documents_;  // [corpus, D] as stored.
   torch::Tensor documents_;       // Mapped by the candidate's start.
   torch::Tensor queries_;
   torch::Tensor validation_queries_;
+  torch::Tensor validation_documents_;   // Those of documents_ that are validated on, and
+  std::vector<JudgedQuery> validation_;  // the judgements, with documents as positions in them.
   size_t validation_count_ = 0;
   double mean_query_length_ = 1;  // What the mapped queries were divided by.
   double temperature_ = 1;
+  double grade_max_ = 1;
+  torch::Tensor bias_;  // Of the graded loss; a scalar.
 };
 
+const char* QueryKind(Shape shape) {
+  switch (shape) {
+    case Shape::kFull:
+      return "query_linear";
+    case Shape::kLowRank:
+      return "query_low_rank";
+    case Shape::kDiagonal:
+      return "query_diagonal";
+    case Shape::kOrthogonal:
+      return "query_orthogonal";
+  }
+  return "query_linear";
+}
+
 // The start and the learned part as one affine map on each side.
-LinearAdapter Fold(const Candidate& candidate, const Residual& residual, double query_length) {
+LinearAdapter Fold(const Candidate& candidate, const ResidualMap& residual, double query_length) {
   LinearAdapter adapter = candidate.start;
   const int64_t d = adapter.dimension;
   const torch::Tensor learned = residual.Matrix();
@@ -216,17 +223,58 @@ LinearAdapter Fold(const Candidate& candidate, const Residual& residual, double 
   fold(&adapter.query_weight, &adapter.query_bias);
   const std::vector<float> shift = ToVector(residual.Shift() * query_length);
   for (size_t i = 0; i < shift.size(); ++i) adapter.query_bias[i] += shift[i];
-  if (candidate.low_rank) {
-    adapter.kind = "query_low_rank";
-  } else {
+  if (candidate.maps_documents) {
     fold(&adapter.document_weight, &adapter.document_bias);
     adapter.maps_documents = true;
-    adapter.kind = "two_sided_linear";
   }
+  adapter.kind = adapter.maps_documents ? "two_sided_linear" : QueryKind(candidate.shape);
   return adapter;
 }
 
+std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const std::vector<torch::Tensor>& parameters,
+                                                       const Candidate& candidate,
+                                                       const TrainingOptions& options) {
+  if (candidate.descent == Descent::kNormalised) {
+    // Adam's step of a full map has the length rate * D; this one grows like its root.
+    const double rate =
+        kNormalisedRate * std::sqrt(static_cast<double>(candidate.start.dimension) / 100);
+    return std::make_unique<torch::optim::SGD>(parameters,
+                                               torch::optim::SGDOptions(rate).momentum(kMomentum));
+  }
+  const double rate =
+      candidate.shape == Shape::kFull ? options.learning_rate : options.low_rank_learning_rate;
+  return std::make_unique<torch::optim::AdamW>(
+      parameters, torch::optim::AdamWOptions(rate).weight_decay(options.weight_decay));
+}
+
+// A candidate this far behind the best so far, after this many steps, will not win any more.
+constexpr int64_t kRaceSteps = 100;
+constexpr double kRaceMargin = 0.02;
+
+bool IsBehind(const std::vector<LossPoint>& curve, const std::vector<LossPoint>& rival) {
+  if (curve.empty() || rival.empty() || curve.back().step < kRaceSteps) return false;
+  const LossPoint& latest = curve.back();
+  const auto same = std::find_if(rival.begin(), rival.end(),
+                                 [&](const LossPoint& point) { return point.step == latest.step; });
+  return same != rival.end() &&
+         latest.validation_ndcg_at_10 < same->validation_ndcg_at_10 - kRaceMargin;
+}
+
 }  // namespace
+
+double BestFactor(std::span<const double> validation_by_factor) {
+  size_t best = 0;
+  for (size_t i = 0; i < std::size(kChangeFactors); ++i) {
+    if (kChangeFactors[i] == 1) best = i;
+  }
+  const double as_learned = validation_by_factor[best];
+  for (size_t i = 0; i < validation_by_factor.size(); ++i) {
+    if (validation_by_factor[i] > std::max(validation_by_factor[best], as_learned + kFactorGain)) {
+      best = i;
+    }
+  }
+  return kChangeFactors[best];
+}
 
 Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const TrainingData& data,
                                         const Candidate& candidate, const TrainingOptions& options,
@@ -236,11 +284,8 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
   BatchSampler sampler(
       data.train, {options.batch_size, options.hard_negatives, options.random_negatives,
                    options.positive_ratio, static_cast<int64_t>(data.corpus.size()), Mix64(seed)});
-  torch::optim::AdamW optimizer(
-      run.residual().parameters(),
-      torch::optim::AdamWOptions(candidate.low_rank ? options.low_rank_learning_rate
-                                                    : options.learning_rate)
-          .weight_decay(options.weight_decay));
+  const std::unique_ptr<torch::optim::Optimizer> optimizer =
+      MakeOptimizer(run.parameters(), candidate, options);
   TrainedCandidate result;
   std::vector<torch::Tensor> best = run.residual().CopyAverage();
   double latest_validation = 0;
@@ -266,7 +311,7 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
       mined_step = step;
       ++refreshes;
     }
-    optimizer.zero_grad();
+    optimizer->zero_grad();
     const torch::Tensor loss = run.Loss(sampler.Next(mined));
     const auto value = loss.item<double>();
     if (!std::isfinite(value)) {
@@ -275,7 +320,13 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
                       std::to_string(step) + "; a lower learning rate may help");
     }
     loss.backward();
-    optimizer.step();
+    if (candidate.descent == Descent::kNormalised) {
+      const torch::NoGradGuard no_grad;
+      for (const torch::Tensor& parameter : run.parameters()) {
+        parameter.mutable_grad().div_(parameter.grad().norm().clamp_min(1e-12));
+      }
+    }
+    optimizer->step();
     run.residual().UpdateAverage(step);
     loss_sum += value;
     ++loss_count;
@@ -298,9 +349,17 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
     progress->Step({step, candidate.steps, value, latest_validation,
                     pace * static_cast<double>(candidate.steps - step +
                                                candidate.candidates_left * candidate.steps)});
-    if (last || without_gain >= options.patience) break;
+    if (last || without_gain >= options.patience || IsBehind(result.curve, candidate.rival)) break;
   }
-  run.residual().RestoreAverage(best);
+  result.change_factor = candidate.change_factor;
+  if (run.validates() && result.best_step > 0) {
+    for (const double factor : kChangeFactors) {
+      run.residual().RestoreAverage(ResidualMap::Scaled(candidate.shape, best, factor));
+      result.validation_by_factor.push_back(run.Validate());
+    }
+    result.change_factor = BestFactor(result.validation_by_factor);
+  }
+  run.residual().RestoreAverage(ResidualMap::Scaled(candidate.shape, best, result.change_factor));
   result.adapter = Fold(candidate, run.residual(), run.mean_query_length());
   return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,21 +22,33 @@ struct TrainingData {
   std::vector<JudgedQuery> validation;
 };
 
-// Where a candidate starts and what of it is learned. The learned part starts at zero, so step 0
-// is exactly `start`; weight decay pulls back to it.
-struct Candidate {
-  std::string name;       // For the loss curve and the log.
-  bool low_rank = false;  // True: queries x + B A x, documents as in `start`. False: the same
-                          // full map x + P x on both sides. x is the vector mapped by `start`.
-  LinearAdapter start;    // Identity or whitening.
-  int64_t steps = 0;      // At most; exactly this many where there is no validation.
-  int64_t candidates_left = 0;  // To be trained after this one; for the estimate of time only.
-};
-
 struct LossPoint {
   int64_t step = 0;
   double loss = 0;                   // Mean since the point before.
   double validation_ndcg_at_10 = 0;  // 0 where there is no validation.
+};
+
+enum class Shape { kFull, kLowRank, kDiagonal, kOrthogonal };  // residual_map.h
+
+// How the loss is descended. Adam scales every weight's step by itself: fast, but with little data
+// it moves all D^2 weights, also where the data say nothing. Descent along the normalised gradient
+// (Hazan, Levy & Shalev-Shwartz 2015) with momentum stays in the span of the vectors seen.
+enum class Descent { kAdam, kNormalised };
+
+// Where a candidate starts and what of it is learned. The learned part starts at zero, so step 0
+// is `start`; weight decay pulls back to it.
+struct Candidate {
+  std::string name;  // For the loss curve and the log.
+  Shape shape = Shape::kFull;
+  bool maps_documents = true;  // The same map on both sides; false: on queries only, documents
+                               // stay as `start` has them.
+  LinearAdapter start;         // Identity or whitening.
+  int64_t steps = 0;           // At most; exactly this many where there is no validation.
+  double change_factor = 1;    // The learned change is multiplied by this at the end.
+  Descent descent = Descent::kAdam;
+  int64_t candidates_left = 0;   // To be trained after this one; for the estimate of time only.
+  std::vector<LossPoint> rival;  // Of the best candidate so far: who is clearly behind it at the
+                                 // same step stops early.
 };
 
 struct TrainedCandidate {
@@ -43,7 +56,17 @@ struct TrainedCandidate {
   std::vector<LossPoint> curve;
   int64_t best_step = 0;
   double validation_ndcg_at_10 = 0;  // At best_step.
+  // The same with the learned change times each of kChangeFactors; empty without validation.
+  std::vector<double> validation_by_factor;
+  double change_factor = 1;  // The one applied to `adapter`.
 };
+
+// A change learned from little data may be worth more at a part of its size, and one stopped early
+// at more.
+inline constexpr double kChangeFactors[] = {0.5, 0.75, 1, 1.25, 1.5};
+
+// The factor of the best validation; 1 unless another is better by more than chance rounding.
+double BestFactor(std::span<const double> validation_by_factor);
 
 // kInternal if the loss is not finite. Deterministic for a seed, a device and a number of threads,
 // as long as `deadline_seconds` (on the progress clock) is not reached; there it stops with the

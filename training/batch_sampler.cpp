@@ -7,6 +7,9 @@
 #include "storage/base/check.h"
 
 namespace almagest::training {
+namespace {
+constexpr int64_t kDrawsMax = 4;
+}  // namespace
 
 TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32_t> position_of) {
   TrainingQuery query;
@@ -17,6 +20,7 @@ TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32
     if (entry.grade > 0) {
       query.positives.push_back(position);
       query.positive_weights.push_back(entry.grade * entry.weight);
+      query.positive_grades.push_back(entry.grade);
       query.weight += query.positive_weights.back();
     } else {
       query.negatives.push_back(position);
@@ -31,8 +35,11 @@ BatchSampler::BatchSampler(std::span<const TrainingQuery> queries, const Options
     : queries_(queries), options_(options), random_(options.seed), order_(queries.size()) {
   ALMAGEST_CHECK(!queries.empty() && options.corpus_size > 0);
   std::iota(order_.begin(), order_.end(), 0u);
-  // A batch never holds a query twice, except where it wraps into the next epoch.
-  options_.batch_size = std::min(options_.batch_size, static_cast<int64_t>(queries.size()));
+  // A batch visits no query twice, except where it wraps into the next epoch. Where the queries are
+  // fewer than a batch has room for, several positives of each are drawn instead.
+  const auto count = static_cast<int64_t>(queries.size());
+  draws_ = std::clamp<int64_t>(options_.batch_size / count, 1, kDrawsMax);
+  options_.batch_size = std::min(options_.batch_size, count);
   at_ = order_.size();
   epoch_ = -1;
 }
@@ -63,17 +70,29 @@ size_t BatchSampler::DrawPositive(const TrainingQuery& query) {
 }
 
 Batch BatchSampler::Next(std::span<const MinedQuery> mined) {
-  const auto rows = static_cast<size_t>(options_.batch_size);
   Batch batch;
   std::vector<size_t> positives;
-  for (size_t row = 0; row < rows; ++row) {
+  for (int64_t i = 0; i < options_.batch_size; ++i) {
     const size_t index = NextQuery();
     const TrainingQuery& query = queries_[index];
-    positives.push_back(DrawPositive(query));
-    batch.queries.push_back(static_cast<int32_t>(index));
-    batch.columns.push_back(query.positives[positives.back()]);
-    batch.weights.push_back(query.weight);
+    const size_t first = positives.size();
+    for (int64_t draw = 0; draw < draws_; ++draw) {
+      const size_t positive = DrawPositive(query);
+      // Drawn twice: said already.
+      if (std::count(positives.begin() + static_cast<long>(first), positives.end(), positive) > 0) {
+        continue;
+      }
+      positives.push_back(positive);
+      batch.queries.push_back(static_cast<int32_t>(index));
+      batch.columns.push_back(query.positives[positive]);
+      batch.grades.push_back(
+          positive < query.positive_grades.size() ? query.positive_grades[positive] : 1.0f);
+    }
+    // A query counts the same however many of its positives were drawn.
+    const auto drawn = static_cast<float>(positives.size() - first);
+    batch.weights.insert(batch.weights.end(), positives.size() - first, query.weight / drawn);
   }
+  const size_t rows = positives.size();
   std::unordered_map<int32_t, size_t> column_of;  // The first column of each document.
   for (size_t row = 0; row < rows; ++row) column_of.try_emplace(batch.columns[row], row);
   const auto add = [&](int32_t document) {

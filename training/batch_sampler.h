@@ -17,6 +17,7 @@ struct TrainingQuery {
   int32_t query = 0;  // Row of the query matrix.
   std::vector<int32_t> positives;
   std::vector<float> positive_weights;  // Weight times grade, > 0.
+  std::vector<float> positive_grades;   // > 0
   std::vector<int32_t> negatives;       // Judged and found not relevant.
   float weight = 0;                     // Of the query: the mean of its positive weights.
 };
@@ -31,6 +32,7 @@ struct Batch {
   std::vector<uint8_t> excluded;   // [B, C] 1: not a negative of this query (nor its positive).
   std::vector<uint8_t> confirmed;  // [B, C] 1: a judged negative; exempt from the duplicate filter.
   std::vector<float> weights;      // [B]
+  std::vector<float> grades;       // [B] of the positives.
 };
 
 class BatchSampler {
@@ -46,8 +48,9 @@ class BatchSampler {
   // The queries must outlive the sampler and may not be empty.
   BatchSampler(std::span<const TrainingQuery> queries, const Options& options);
 
-  // An epoch visits each query once, with one of its positives drawn by weight. `mined` is
-  // parallel to the queries, or empty. Masked for a row: its known positives, and every second
+  // An epoch visits each query once, with one of its positives drawn by weight (several, up to 4,
+  // where that fits into a batch: then a query's weight is shared). `mined` is parallel to the
+  // queries, or empty. Masked for a row: its known positives, and every second
   // column of one document.
   Batch Next(std::span<const MinedQuery> mined);
   int64_t epoch() const { return epoch_; }  // Completed ones.
@@ -59,6 +62,7 @@ class BatchSampler {
 
   std::span<const TrainingQuery> queries_;
   Options options_;
+  int64_t draws_ = 1;  // Positives drawn at each visit of a query.
   std::mt19937_64 random_;
   std::vector<uint32_t> order_;
   size_t at_ = 0;

@@ -18,6 +18,7 @@ struct CandidateRecord {
   std::vector<LossPoint> curve;
   int64_t best_step = 0;
   double validation_ndcg_at_10 = 0;
+  double change_factor = 1;  // What the learned change was multiplied by (adapter_training.h).
 };
 
 struct Selection {
@@ -26,6 +27,9 @@ struct Selection {
   double whitening_power = 0;
   std::string winner;
   std::vector<CandidateRecord> candidates;
+  std::string explanation;  // Of the choice, in plain words.
+  Candidate recipe;         // How `adapter` was trained: steps and factor are fixed. Steps 0: the
+                            // winner is its start, nothing was learned.
 };
 
 // `judged` are all judged queries; only those in split.train and split.validation are looked at.
@@ -33,5 +37,15 @@ struct Selection {
 Result<Selection> TrainAndSelect(const VectorSpace& space, std::span<const JudgedQuery> judged,
                                  const QuerySplit& split, const JobConfig& config,
                                  Progress* progress);
+
+// How many runs are worth averaging: where queries are few, steps are cheap and luck is large.
+int64_t RecipeRuns(size_t queries);
+
+// The recipe trained again, on exactly the queries given: the mean of `runs` maps of different
+// seeds (each a different draw of batches; all start at the same map, so their mean is one, too).
+// No deadline: the number of steps is known, and so is their pace. kInternal if a loss diverged.
+Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const JudgedQuery> judged,
+                                  const Candidate& recipe, const JobConfig& config, int64_t runs,
+                                  Progress* progress);
 
 }  // namespace almagest::training

@@ -1,5 +1,7 @@
 #include "training/evaluation.h"
 
+#include <algorithm>
+
 namespace almagest::training {
 
 std::vector<QueryMetrics> Evaluate(const VectorSpace& space, const LinearAdapter& query_version,
@@ -15,6 +17,22 @@ std::vector<QueryMetrics> Evaluate(const VectorSpace& space, const LinearAdapter
     metrics.push_back(MeasureRanking(ranking.Of(i), judged[i].documents));
   }
   return metrics;
+}
+
+double MeanOverlap(const VectorSpace& space, const LinearAdapter& a, const LinearAdapter& b,
+                   std::span<const JudgedQuery> judged, const Tick& tick) {
+  std::vector<int32_t> rows;
+  for (const JudgedQuery& query : judged) rows.push_back(query.query);
+  const Ranking first = space.Search(a, a, rows, 10, true, tick);
+  const Ranking second = space.Search(b, b, rows, 10, true, tick);
+  size_t shared = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (const int32_t document : first.Of(i)) {
+      shared += static_cast<size_t>(std::ranges::count(second.Of(i), document));
+    }
+  }
+  const auto places = static_cast<double>(rows.size()) * static_cast<double>(first.depth);
+  return places > 0 ? static_cast<double>(shared) / places : 0;
 }
 
 CompatibilityMatrix MeasureCompatibility(const VectorSpace& space,

@@ -21,6 +21,10 @@ std::vector<QueryMetrics> Evaluate(const VectorSpace& space, const LinearAdapter
                                    std::span<const JudgedQuery> judged, int64_t k,
                                    bool with_lengths, const Tick& tick);
 
+// Mean share of the first ten results of `a` (both sides) that `b` finds, too, over the queries.
+double MeanOverlap(const VectorSpace& space, const LinearAdapter& a, const LinearAdapter& b,
+                   std::span<const JudgedQuery> judged, const Tick& tick);
+
 // nDCG@10 of queries by version [row] against documents by version [column]: per query, so that
 // cells can be compared pairwise.
 struct CompatibilityMatrix {

@@ -1,5 +1,6 @@
 #include "training/gate.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -75,6 +76,36 @@ void AddGeometry(const GateInput& input, const GateOptions& options,
                              " (lower means collapsed vectors)."});
 }
 
+// A few queries may well share a new best answer, whatever share of a small held-out set they are.
+constexpr size_t kNewlyShownAlways = 10;
+
+GateCondition OneDocument(const NewlyShown& shown, const GateOptions& options) {
+  const auto count = static_cast<double>(std::max<size_t>(shown.of_queries, 1));
+  const double share = static_cast<double>(shown.queries) / count;
+  const bool passed = shown.queries <= kNewlyShownAlways || share <= options.most_shown_share_max;
+  return {"most_shown_document", share, options.most_shown_share_max, passed,
+          "One document (row " + std::to_string(shown.document) +
+              " of the exported documents) is newly among the first ten results of " +
+              std::to_string(shown.queries) + " of " + std::to_string(shown.of_queries) +
+              " held-out queries; more than " + Number(100 * options.most_shown_share_max) +
+              " % of them (and more than " + std::to_string(kNewlyShownAlways) +
+              ") would look like feedback planted for it."};
+}
+
+GateCondition LeaveTopUserOut(const WithoutTopUser& without, const GateOptions& options) {
+  const std::string who =
+      "The heaviest user bears " + Number(100 * without.share) + " % of the judgement weight; ";
+  if (without.trained.empty()) {
+    return {"gain_without_top_user", 0, options.min_gain, false,
+            who + "without that user nothing is left to learn from."};
+  }
+  const Interval gain = PairedGain(without.trained, without.active, without.group);
+  return {"gain_without_top_user", gain.low, options.min_gain, gain.low > options.min_gain,
+          who + "trained without that user, nDCG@10 changes by " + Number(gain.mean, true) +
+              " (95 % interval " + Number(gain.low, true) + " to " + Number(gain.high, true) +
+              "); the lower end must be above " + Number(options.min_gain, true) + "."};
+}
+
 }  // namespace
 
 const char* VerdictName(Verdict verdict) {
@@ -112,6 +143,10 @@ GateDecision DecideGate(const GateInput& input, const GateOptions& options) {
                                  "One user accounts for at most " + Number(100 * input.user_share) +
                                      " % of the judgement weight; the limit is " +
                                      Number(100 * options.user_share_max) + " %."});
+  decision.conditions.push_back(OneDocument(input.newly_shown, options));
+  if (input.without_top_user) {
+    decision.conditions.push_back(LeaveTopUserOut(*input.without_top_user, options));
+  }
   decision.verdict = Verdict::kPromote;
   for (const GateCondition& condition : decision.conditions) {
     if (!condition.passed) decision.verdict = Verdict::kReject;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,23 @@ struct LiveVersionQuality {
   std::vector<double> across;  // C[new][k]: queries by the new version, documents still by k.
 };
 
+// A document that the new version shows to held-out queries that neither the base vectors nor
+// whitening showed it to (trust_checks.h).
+struct NewlyShown {
+  int32_t document = -1;
+  size_t queries = 0;
+  size_t of_queries = 0;
+};
+
+// nDCG@10 of held-out queries when the heaviest user's feedback is left out (trust_checks.h); all
+// vectors empty if nothing is left without that user.
+struct WithoutTopUser {
+  double share = 0;  // Of the judgement weight.
+  std::vector<double> trained;
+  std::vector<double> active;
+  std::vector<int32_t> group;
+};
+
 // The per-query vectors are parallel to `group`.
 struct GateInput {
   std::vector<int32_t> group;  // Of each held-out query; near-identical queries share one.
@@ -31,6 +49,8 @@ struct GateInput {
   double effective_rank = 0;       // Of the documents mapped by the new version.
   double base_effective_rank = 0;  // Of the base documents.
   double user_share = 0;           // LargestUserShare (judgements.h).
+  NewlyShown newly_shown;
+  std::optional<WithoutTopUser> without_top_user;
 };
 
 struct GateCondition {

@@ -90,6 +90,8 @@ Result<> ReadOptions(const Json& object, int64_t dimension, TrainingOptions* o) 
   Reader in(object, "options.");
   ALMAGEST_TRY_VOID(in.Integer("rank", 1, dimension, &o->rank));
   ALMAGEST_TRY_VOID(in.Real("temperature", 0.005, 1, &o->temperature));
+  ALMAGEST_TRY_VOID(in.Flag("graded_loss", &o->graded_loss));
+  ALMAGEST_TRY_VOID(in.Real("trimmed_share", 0, 0.5, &o->trimmed_share));
   ALMAGEST_TRY_VOID(in.Integer("batch_size", 2, 65'536, &o->batch_size));
   ALMAGEST_TRY_VOID(in.Integer("steps_max", 1, 1'000'000, &o->steps_max));
   ALMAGEST_TRY_VOID(in.Real("learning_rate", 1e-7, 1, &o->learning_rate));
@@ -124,16 +126,21 @@ Result<> ReadGate(const Json& object, GateOptions* g) {
   ALMAGEST_TRY_VOID(in.Real("compatibility_bound_margin", 0, 1, &g->compatibility_bound_margin));
   ALMAGEST_TRY_VOID(in.Real("effective_rank_ratio_min", 0, 1, &g->effective_rank_ratio_min));
   ALMAGEST_TRY_VOID(in.Real("user_share_max", 0, 1, &g->user_share_max));
+  ALMAGEST_TRY_VOID(in.Real("leave_out_user_share", 0, 1, &g->leave_out_user_share));
+  ALMAGEST_TRY_VOID(in.Real("most_shown_share_max", 0, 1, &g->most_shown_share_max));
   return in.RefuseOthers();
 }
 
 Result<Objective> ParseObjective(const std::string& name) {
-  for (const Objective objective : {Objective::kAuto, Objective::kQueryLowRank,
-                                    Objective::kTwoSidedLinear, Objective::kWhitening}) {
+  for (const Objective objective :
+       {Objective::kAuto, Objective::kQueryDiagonal, Objective::kQueryLowRank,
+        Objective::kQueryOrthogonal, Objective::kQueryLinear, Objective::kTwoSidedLinear,
+        Objective::kWhitening}) {
     if (name == ObjectiveName(objective)) return objective;
   }
   return Bad("objective is '" + name +
-             "', it must be auto, query_low_rank, two_sided_linear or whitening");
+             "', it must be auto, query_diagonal, query_low_rank, query_orthogonal, query_linear, "
+             "two_sided_linear or whitening");
 }
 
 Result<> ReadVersions(Reader* in, JobConfig* config) {
@@ -163,8 +170,14 @@ const char* ObjectiveName(Objective objective) {
   switch (objective) {
     case Objective::kAuto:
       return "auto";
+    case Objective::kQueryDiagonal:
+      return "query_diagonal";
     case Objective::kQueryLowRank:
       return "query_low_rank";
+    case Objective::kQueryOrthogonal:
+      return "query_orthogonal";
+    case Objective::kQueryLinear:
+      return "query_linear";
     case Objective::kTwoSidedLinear:
       return "two_sided_linear";
     case Objective::kWhitening:

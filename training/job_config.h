@@ -11,7 +11,15 @@
 namespace almagest::training {
 
 enum class Distance { kCosine, kDot };
-enum class Objective { kAuto, kQueryLowRank, kTwoSidedLinear, kWhitening };
+enum class Objective {
+  kAuto,
+  kQueryDiagonal,
+  kQueryLowRank,
+  kQueryOrthogonal,
+  kQueryLinear,
+  kTwoSidedLinear,
+  kWhitening
+};
 enum class DeviceChoice { kAuto, kCpu, kCuda };
 
 // Every field has a key of the same name under "options"; the ranges are in job_config.cpp and in
@@ -19,6 +27,8 @@ enum class DeviceChoice { kAuto, kCpu, kCuda };
 struct TrainingOptions {
   int64_t rank = 32;            // Of the query-side residual A B.
   double temperature = 0.05;    // InfoNCE; scores are divided by it.
+  bool graded_loss = false;     // BiXSE: the grade is the target. False: InfoNCE.
+  double trimmed_share = 0;     // Of a batch: pairs of the largest losses are left out.
   int64_t batch_size = 128;     // (query, document) pairs a step.
   int64_t steps_max = 600;      // Per candidate; validation usually stops earlier.
   double learning_rate = 3e-4;  // Full map (AdamW).
@@ -51,6 +61,10 @@ struct GateOptions {
   double compatibility_bound_margin = 0.01;  // ...and the lower bound by this much.
   double effective_rank_ratio_min = 0.5;     // Of the adapted documents, relative to base.
   double user_share_max = 1;                 // Of the judgement weight; 1 switches it off.
+  double leave_out_user_share = 0.05;        // The heaviest user beyond this share is left out in a
+                                             // second training, which must gain as well; 1: never.
+  double most_shown_share_max = 0.1;         // Of held-out queries that one document may newly be
+                                             // among the first ten of.
 };
 
 struct JobConfig {

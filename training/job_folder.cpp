@@ -9,6 +9,7 @@ namespace {
 
 constexpr char kVectors[] = "vectors.safetensors";
 constexpr char kJudgements[] = "judgements.safetensors";
+constexpr char kTextLeg[] = "text_leg.safetensors";
 
 tl::unexpected<Error> Bad(const std::string& file, const std::string& message) {
   return Fail(ErrorCode::kInvalidArgument, file + ": " + message);
@@ -52,13 +53,13 @@ Result<const TensorView*> FindMatrix(const Safetensors& file, const char* name, 
   return view;
 }
 
-Result<> CheckIndexes(const char* name, std::span<const int32_t> values, int64_t low,
-                      int64_t limit) {
+Result<> CheckIndexes(const char* file, const char* name, std::span<const int32_t> values,
+                      int64_t low, int64_t limit) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] < low || values[i] >= limit) {
-      return Bad(kJudgements, std::string("tensor '") + name + "' entry " + std::to_string(i) +
-                                  " is " + std::to_string(values[i]) + ", it must be from " +
-                                  std::to_string(low) + " to " + std::to_string(limit - 1));
+      return Bad(file, std::string("tensor '") + name + "' entry " + std::to_string(i) + " is " +
+                           std::to_string(values[i]) + ", it must be from " + std::to_string(low) +
+                           " to " + std::to_string(limit - 1));
     }
   }
   return {};
@@ -82,9 +83,10 @@ Result<> ReadJudgements(JobFolder* job) {
   job->judgements = {query->as_int32(), document->as_int32(), grade->as_float32(),
                      weight->as_float32(), user->as_int32()};
   const JudgementColumns& columns = job->judgements;
-  ALMAGEST_TRY_VOID(CheckIndexes("query", columns.query, 0, job->query_count));
-  ALMAGEST_TRY_VOID(CheckIndexes("document", columns.document, 0, job->document_count));
-  ALMAGEST_TRY_VOID(CheckIndexes("user", columns.user, -1, INT32_MAX));
+  ALMAGEST_TRY_VOID(CheckIndexes(kJudgements, "query", columns.query, 0, job->query_count));
+  ALMAGEST_TRY_VOID(
+      CheckIndexes(kJudgements, "document", columns.document, 0, job->document_count));
+  ALMAGEST_TRY_VOID(CheckIndexes(kJudgements, "user", columns.user, -1, INT32_MAX));
   for (size_t i = 0; i < columns.grade.size(); ++i) {
     if (!std::isfinite(columns.grade[i])) {
       return Bad(kJudgements, "tensor 'grade' entry " + std::to_string(i) + " is not finite");
@@ -95,6 +97,21 @@ Result<> ReadJudgements(JobFolder* job) {
     }
   }
   return {};
+}
+
+// The file is optional: not every collection has texts.
+Result<> ReadTextLeg(JobFolder* job) {
+  if (!std::filesystem::exists(job->path / kTextLeg)) return {};
+  ALMAGEST_TRY(job->text_leg_file, Safetensors::Open(job->path / kTextLeg));
+  ALMAGEST_TRY(const auto* documents,
+               Find(*job->text_leg_file, kTextLeg, "documents", TensorType::kInt32, 2));
+  if (documents->shape[0] != job->query_count) {
+    return Bad(kTextLeg, "tensor 'documents' has " + std::to_string(documents->shape[0]) +
+                             " rows, there are " + std::to_string(job->query_count) + " queries");
+  }
+  job->text_leg = documents->as_int32();
+  job->text_leg_depth = documents->shape[1];
+  return CheckIndexes(kTextLeg, "documents", job->text_leg, -1, job->document_count);
 }
 
 }  // namespace
@@ -113,6 +130,7 @@ Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
   job.document_count = documents->shape[0];
   job.query_count = queries->shape[0];
   ALMAGEST_TRY_VOID(ReadJudgements(&job));
+  ALMAGEST_TRY_VOID(ReadTextLeg(&job));
   for (const int64_t id : job.config.live_versions) {
     if (id == 0) {
       job.versions.emplace(0, LinearAdapter::Identity(job.config.dimension));

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 
 #include "storage/base/result.h"
@@ -23,6 +24,10 @@ struct JobFolder {
   int64_t document_count = 0;
   int64_t query_count = 0;
   JudgementColumns judgements;
+  std::optional<Safetensors> text_leg_file;
+  std::span<const int32_t> text_leg;  // [query_count, text_leg_depth]: documents that a text search
+                                      // finds, best first, -1 after the last. Empty: no such leg.
+  int64_t text_leg_depth = 0;
   std::map<int64_t, LinearAdapter> versions;  // Every live version, 0 included if it is live.
 };
 

@@ -70,6 +70,7 @@ void Progress::Fraction(double fraction) {
 
 void Progress::Step(const StepEvent& event) {
   const std::lock_guard lock(mutex_);
+  ++steps_;
   if (!Due() && event.step != event.steps) return;
   WriteLine(Dump({{"event", "step"},
                   {"step", event.step},
@@ -90,6 +91,11 @@ void Progress::Failed(const std::string& reason) {
 }
 
 double Progress::ElapsedSeconds() const { return Since(started_); }
+
+int64_t Progress::steps() {
+  const std::lock_guard lock(mutex_);
+  return steps_;
+}
 
 std::vector<std::pair<std::string, double>> Progress::Seconds() {
   const std::lock_guard lock(mutex_);

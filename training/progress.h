@@ -49,6 +49,7 @@ class Progress {
     return [this](double fraction) { Fraction(fraction); };
   }
   double ElapsedSeconds() const;
+  int64_t steps();  // Of all trainings so far.
   // (phase, seconds) in order of first appearance; the running phase is included.
   std::vector<std::pair<std::string, double>> Seconds();
 
@@ -65,6 +66,7 @@ class Progress {
   Clock::time_point phase_started_;
   Clock::time_point last_line_;
   std::string phase_;
+  int64_t steps_ = 0;
   std::vector<std::pair<std::string, double>> seconds_;
 };
 

@@ -67,6 +67,7 @@ Json ToJson(const Selection& selection) {
     }
     candidates.push_back({{"name", candidate.name},
                           {"best_step", candidate.best_step},
+                          {"change_factor", Number(candidate.change_factor)},
                           {"validation_ndcg_at_10", Number(candidate.validation_ndcg_at_10)},
                           {"curve", std::move(curve)}});
   }
@@ -83,6 +84,19 @@ Json ToJson(const Geometry& geometry) {
           {"uniformity", Number(geometry.uniformity)}};
 }
 
+Json ToJson(const FusionChoice& fusion) {
+  return {{"k", fusion.weights.k},
+          {"weights", {{"dense", fusion.weights.dense}, {"text", fusion.weights.text}}},
+          {"queries", fusion.queries},
+          {"ndcg_at_10",
+           {{"dense", Number(fusion.dense_ndcg_at_10)},
+            {"text", Number(fusion.text_ndcg_at_10)},
+            {"equal_weights", Number(fusion.equal_ndcg_at_10)},
+            {"learned", Number(fusion.ndcg_at_10)}}},
+          {"gain_over_best_leg", ToJson(fusion.gain_over_best_leg)},
+          {"explanation", fusion.explanation}};
+}
+
 }  // namespace
 
 Result<> WriteReport(const std::filesystem::path& path, const JobReport& report) {
@@ -94,6 +108,7 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
   Json seconds = Json::object();
   for (const auto& [phase, spent] : report.seconds) seconds[phase] = Number(spent);
   json["seconds"] = std::move(seconds);
+  json["steps"] = report.steps;
   json["queries"] = {{"train", report.train_queries},
                      {"validation", report.validation_queries},
                      {"held_out", report.held_out_queries},
@@ -114,8 +129,14 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
        Means(report.compatibility.without_lengths, report.compatibility.size)}};
   if (report.selection) {
     json["winner"] = report.selection->winner;
+    json["explanation"] = report.selection->explanation;
     json["whitening_power"] = report.selection->whitening_power;
     json["loss_curve"] = ToJson(*report.selection);
+  }
+  if (report.fusion) json["fusion"] = ToJson(*report.fusion);
+  if (report.deployment) {
+    json["deployed"] = {{"trained_on_held_out_too", report.deployment->trained_on_all},
+                        {"overlap_at_10", Number(report.deployment->overlap_at_10)}};
   }
   if (report.geometry) json["geometry"] = ToJson(*report.geometry);
   return WriteFileAtomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -11,6 +11,7 @@
 #include "storage/base/result.h"
 #include "training/candidate_selection.h"
 #include "training/evaluation.h"
+#include "training/fusion_tuning.h"
 #include "training/gate.h"
 #include "training/space_geometry.h"
 
@@ -22,12 +23,19 @@ struct MethodMetrics {
   std::vector<QueryMetrics> per_query;
 };
 
+// What became of the recipe after the gate.
+struct Deployment {
+  bool trained_on_all = false;  // The adapter written has seen the held-out queries, too.
+  double overlap_at_10 = 0;     // Of its results on them with those of the adapter judged.
+};
+
 struct JobReport {
   std::string status = "trained";  // trained or skipped.
   std::string reason;              // Why skipped, or what the gate says, in plain words.
   std::string device;
   std::string kind = "none";  // Of the adapter written.
   std::vector<std::pair<std::string, double>> seconds;
+  int64_t steps = 0;  // Of all trainings of the job.
   size_t train_queries = 0;
   size_t validation_queries = 0;
   size_t held_out_queries = 0;
@@ -40,6 +48,8 @@ struct JobReport {
   std::vector<std::string> versions;  // Of the compatibility matrix; the last is "new".
   CompatibilityMatrix compatibility;
   std::optional<Selection> selection;
+  std::optional<FusionChoice> fusion;    // Absent without a text leg.
+  std::optional<Deployment> deployment;  // Absent where there was nothing to train again.
   std::optional<Geometry> geometry;
 };
 

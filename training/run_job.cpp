@@ -6,13 +6,19 @@
 
 #include "storage/base/check.h"
 #include "training/evaluation.h"
+#include "training/fusion_step.h"
 #include "training/job_folder.h"
+#include "training/trust_checks.h"
 
 namespace almagest::training {
 namespace {
 
 // Fewer would choose by chance; more are needed for training (job-folder.md).
 constexpr double kValidationQueries = 100;
+// A last training starts only before this share of the time budget is spent.
+constexpr double kRefitTimeShare = 0.75;
+// Of the first ten results, shared between the adapter judged and the one trained on everything.
+constexpr double kOverlapMin = 0.5;
 
 // Why this data cannot be learned from, or empty.
 std::string TooLittle(const JobFolder& job, size_t judged) {
@@ -108,8 +114,17 @@ class Job {
                      "split into a train and a validation set.");
     }
     ALMAGEST_TRY(report_.selection, TrainAndSelect(*space_, judged, split, config_, progress_));
-    Measure(judged, split);
+    ALMAGEST_TRY_VOID(Measure(judged, split));
+    ALMAGEST_TRY(report_.fusion,
+                 LearnFusion(*space_, folder_, judged, split, *report_.selection, progress_));
+    if (config_.options.refit && !split.held_out.empty() &&
+        report_.gate.verdict != Verdict::kReject &&
+        progress_->ElapsedSeconds() < kRefitTimeShare * config_.options.time_budget_seconds) {
+      ALMAGEST_TRY_VOID(TrainOnEverything(judged, split));
+    }
     report_.kind = report_.selection->adapter.kind;
+    report_.steps = progress_->steps();
+    report_.seconds = progress_->Seconds();
     report_.reason = Summary(report_.gate);
     return std::move(report_);
   }
@@ -122,7 +137,7 @@ class Job {
     return std::move(report_);
   }
 
-  void Measure(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
+  Result<> Measure(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
     progress_->Phase("evaluating");
     const std::vector<JudgedQuery> held_out = Pick(judged, split.held_out);
     const LinearAdapter identity = LinearAdapter::Identity(config_.dimension);
@@ -176,8 +191,37 @@ class Job {
     gate.effective_rank = report_.geometry->effective_rank;
     gate.base_effective_rank = report_.geometry->base_effective_rank;
     gate.user_share = LargestUserShare(folder_.judgements);
+    progress_->Phase("trust");
+    gate.newly_shown = FindNewlyShown(*space_, trained, identity, report_.selection->whitened,
+                                      held_out, progress_->MakeTick());
+    ALMAGEST_TRY(gate.without_top_user,
+                 TrainWithoutTopUser(*space_, folder_.judgements, judged, split, *report_.selection,
+                                     active, config_, progress_));
     report_.gate = DecideGate(gate, config_.gate);
-    report_.seconds = progress_->Seconds();
+    return {};
+  }
+
+  // The gate has judged a recipe on queries that it did not see; what is deployed is the same
+  // recipe trained with those queries, too. They can no longer judge it, so this is a change that
+  // must stay small: if the two disagree on the results of the held-out queries, or the geometry is
+  // worse than the gate allows, the adapter that was judged stays.
+  Result<> TrainOnEverything(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
+    Selection& selection = *report_.selection;
+    if (selection.recipe.steps == 0) return {};
+    progress_->Phase("training");
+    ALMAGEST_TRY(LinearAdapter adapter, TrainRecipe(*space_, judged, selection.recipe, config_,
+                                                    RecipeRuns(judged.size()), progress_));
+    progress_->Phase("evaluating");
+    Deployment deployment;
+    deployment.overlap_at_10 = MeanOverlap(*space_, adapter, selection.adapter,
+                                           Pick(judged, split.held_out), progress_->MakeTick());
+    const Geometry geometry = MeasureGeometry(*space_, adapter, {});
+    deployment.trained_on_all = deployment.overlap_at_10 >= kOverlapMin && geometry.finite &&
+                                geometry.effective_rank >= config_.gate.effective_rank_ratio_min *
+                                                               geometry.base_effective_rank;
+    if (deployment.trained_on_all) selection.adapter = std::move(adapter);
+    report_.deployment = deployment;
+    return {};
   }
 
   void MeasureUnseen(const std::vector<bool>& unseen, const GateInput& gate) {

@@ -109,7 +109,11 @@ Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space,
   return basis;
 }
 
-LinearAdapter WhiteningBasis::Map(double power) const {
+LinearAdapter WhiteningBasis::Map(double power) const { return MakeMap(power, false); }
+
+LinearAdapter WhiteningBasis::RotatedMap(double power) const { return MakeMap(power, true); }
+
+LinearAdapter WhiteningBasis::MakeMap(double power, bool rotated) const {
   const int64_t d = dimension_;
   double mean_value = 0;
   for (const double value : eigenvalues_) mean_value += value / static_cast<double>(d);
@@ -124,7 +128,8 @@ LinearAdapter WhiteningBasis::Map(double power) const {
   }
   for (double& value : gain) value *= std::sqrt(before / after);
   const torch::Tensor axes = Float64(axes_, {d, d});
-  const torch::Tensor weight = (axes * Float64(gain, {1, d})).mm(axes.t());
+  const torch::Tensor gains = axes * Float64(gain, {1, d});
+  const torch::Tensor weight = rotated ? gains.t().contiguous() : gains.mm(axes.t());
   LinearAdapter adapter;
   adapter.dimension = d;
   adapter.kind = "whitening";

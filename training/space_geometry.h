@@ -30,8 +30,13 @@ class WhiteningBasis {
   // (that matters for dot products only). Kind "whitening".
   // Source: Su et al. 2021 (arXiv:2103.15316) for the use on sentence vectors.
   LinearAdapter Map(double power) const;
+  // The same scores in other coordinates: y = (L + e)^(-power/2) U^T (x - mean), one value a
+  // principal axis, so that a diagonal map on top weighs the axes.
+  LinearAdapter RotatedMap(double power) const;
 
  private:
+  LinearAdapter MakeMap(double power, bool rotated) const;
+
   int64_t dimension_ = 0;
   std::vector<double> document_mean_;
   std::vector<double> query_mean_;

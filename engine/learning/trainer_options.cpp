@@ -10,7 +10,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array kObjectives = {"auto", "query_low_rank", "two_sided_linear", "whitening"};
+constexpr std::array kObjectives = {
+    "auto",         "query_diagonal",   "query_low_rank", "query_orthogonal",
+    "query_linear", "two_sided_linear", "whitening"};
 constexpr std::array kDevices = {"auto", "cpu", "cuda"};
 
 enum class Kind : uint8_t { kInteger, kReal, kFlag };
@@ -25,6 +27,8 @@ constexpr double kDimensionLimit = -1;  // `high`: the vector's dimension.
 constexpr Option kTrainingOptions[] = {
     {"rank", Kind::kInteger, 1, kDimensionLimit},
     {"temperature", Kind::kReal, 0.005, 1},
+    {"graded_loss", Kind::kFlag, 0, 0},
+    {"trimmed_share", Kind::kReal, 0, 0.5},
     {"batch_size", Kind::kInteger, 2, 65'536},
     {"steps_max", Kind::kInteger, 1, 1'000'000},
     {"learning_rate", Kind::kReal, 1e-7, 1},
@@ -55,6 +59,8 @@ constexpr Option kGateOptions[] = {
     {"compatibility_bound_margin", Kind::kReal, 0, 1},
     {"effective_rank_ratio_min", Kind::kReal, 0, 1},
     {"user_share_max", Kind::kReal, 0, 1},
+    {"leave_out_user_share", Kind::kReal, 0, 1},
+    {"most_shown_share_max", Kind::kReal, 0, 1},
 };
 
 tl::unexpected<Error> Bad(std::string message) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace almagest::training {
@@ -137,6 +138,26 @@ TEST(GroupJudgements, MergesPairsAndDropsQueriesWithoutRelevantDocuments) {
   EXPECT_EQ(merged[0].documents[1].document, 4);
   EXPECT_FLOAT_EQ(merged[0].documents[1].grade, 1.5f);
   EXPECT_FLOAT_EQ(merged[0].documents[1].weight, 4);
+}
+
+TEST(BatchSampler, FewQueriesGiveSeveralOfTheirPositives) {
+  std::mt19937_64 random(5);
+  const auto queries = RandomQueries(random, 6, 60);
+  BatchSampler sampler(queries, {20, 0, 0, 0.95, 60, 1});  // Room for three of each.
+  for (int step = 0; step < 5; ++step) {
+    const Batch batch = sampler.Next({});
+    std::map<int32_t, std::set<int32_t>> drawn;
+    std::map<int32_t, float> weight;
+    for (size_t row = 0; row < batch.queries.size(); ++row) {
+      EXPECT_TRUE(drawn[batch.queries[row]].insert(batch.columns[row]).second) << "drawn twice";
+      weight[batch.queries[row]] += batch.weights[row];
+    }
+    ASSERT_EQ(drawn.size(), 6u);
+    for (const auto& [query, documents] : drawn) {
+      EXPECT_LE(documents.size(), 3u);
+      EXPECT_NEAR(weight[query], queries[static_cast<size_t>(query)].weight, 1e-5);
+    }
+  }
 }
 
 }  // namespace

@@ -121,5 +121,25 @@ TEST(PairedGain, CountsAGroupOfNearIdenticalQueriesOnce) {
   EXPECT_NEAR(PairedGain(after, before, group).mean, (0.9 + 3 * 0.1) / 4, 1e-12);
 }
 
+TEST(Gate, RefusesADocumentThatIsSuddenlyEverywhere) {
+  GateInput input = GoodInput();
+  input.newly_shown = {17, 21, 200};
+  ExpectOnlyFailure(input, {}, "most_shown_document", "21 of 200 held-out queries");
+  input.newly_shown = {17, 20, 200};
+  EXPECT_EQ(DecideGate(input, {}).verdict, Verdict::kPromote);
+  input.newly_shown = {17, 10, 20};  // A few are no flood, whatever their share.
+  EXPECT_EQ(DecideGate(input, {}).verdict, Verdict::kPromote);
+}
+
+TEST(Gate, RefusesWhatRestsOnOneUser) {
+  GateInput input = GoodInput();
+  input.without_top_user = {0.4, input.trained, input.active, input.group};
+  EXPECT_EQ(DecideGate(input, {}).verdict, Verdict::kPromote);
+  input.without_top_user->trained = input.active;
+  ExpectOnlyFailure(input, {}, "gain_without_top_user", "40.0000 % of the judgement weight");
+  input.without_top_user = WithoutTopUser{0.9, {}, {}, {}};
+  ExpectOnlyFailure(input, {}, "gain_without_top_user", "nothing is left to learn from");
+}
+
 }  // namespace
 }  // namespace almagest::training

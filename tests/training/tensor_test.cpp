@@ -9,6 +9,7 @@
 #include "tests/training/synthetic_job.h"
 #include "training/contrastive_loss.h"
 #include "training/mine_negatives.h"
+#include "training/residual_map.h"
 #include "training/space_geometry.h"
 #include "training/vector_space_tensors.h"
 
@@ -93,6 +94,98 @@ TEST(InfoNce, AnExcludedColumnGetsNoGradient) {
   InfoNce(queries, columns, excluded, torch::ones({2}, torch::kFloat64), 0.1).backward();
   EXPECT_EQ(columns.grad()[3].abs().sum().item<double>(), 0);
   EXPECT_GT(columns.grad()[4].abs().sum().item<double>(), 0);
+}
+
+TEST(InfoNce, TrimmingLeavesOutTheLargestLosses) {
+  const auto queries = Doubles({1, 0, 0, 1, 1, 0, 1, 0}, {4, 2});
+  const auto columns =
+      Doubles({1, 0, 0, 1, -1, 0, 1, 0}, {4, 2});  // Row 2: its positive is opposite.
+  const auto weights = torch::ones({4}, torch::kFloat64);
+  const auto kept = torch::tensor(std::vector<int64_t>{0, 1, 3});
+  const auto all = InfoNce(queries, columns, Nothing(4, 4), weights, 1);
+  const auto trimmed = InfoNce(queries, columns, Nothing(4, 4), weights, 1, 0.25);
+  const auto logits = queries.mm(columns.t());
+  const auto loss = (logits.logsumexp(1) - logits.diagonal()).index_select(0, kept).mean();
+  EXPECT_NEAR(trimmed.item<double>(), loss.item<double>(), 1e-12);
+  EXPECT_LT(trimmed.item<double>(), all.item<double>());
+}
+
+TEST(Bixse, MatchesHandComputedValues) {
+  // Scores 1, 0; 0, 1 with temperature 0.5 and bias -1: logits 1, -1; -1, 1.
+  const auto unit = Doubles({1, 0, 0, 1}, {2, 2});
+  const auto loss = Bixse(unit, unit, Nothing(2, 2), Doubles({1, 3}, {2}), Doubles({1, 0.25}, {2}),
+                          torch::tensor(-1.0, torch::kFloat64), 0.5);
+  const double on = std::log1p(std::exp(1.0));
+  const double off = std::log1p(std::exp(-1.0));
+  EXPECT_NEAR(loss.item<double>(), (1 * (on - 1 + off) + 3 * (on - 0.25 + off)) / 4, 1e-12);
+}
+
+TEST(Bixse, GradientsMatchFiniteDifferences) {
+  torch::manual_seed(5);
+  const auto queries = torch::randn({3, 4}, torch::kFloat64);
+  const auto columns = torch::randn({6, 4}, torch::kFloat64);
+  const auto targets = Doubles({1, 0.5, 0}, {3});
+  const auto weights = Doubles({1, 2, 1}, {3});
+  auto excluded = Nothing(3, 6);
+  excluded[1][4] = true;
+  auto moved = queries.clone().set_requires_grad(true);
+  auto bias = torch::tensor(-2.0, torch::kFloat64).set_requires_grad(true);
+  const auto loss = [&](const torch::Tensor& q, const torch::Tensor& b) {
+    return Bixse(q, columns, excluded, weights, targets, b, 0.3);
+  };
+  loss(moved, bias).backward();
+  const torch::NoGradGuard no_grad;
+  const double h = 1e-6;
+  for (int64_t i = 0; i < 3; ++i) {
+    for (int64_t j = 0; j < 4; ++j) {
+      const auto value = [&](double change) {
+        auto copy = queries.clone();
+        copy[i][j] += change;
+        return loss(copy, bias).item<double>();
+      };
+      EXPECT_NEAR(moved.grad()[i][j].item<double>(), (value(h) - value(-h)) / (2 * h), 1e-6);
+    }
+  }
+  EXPECT_NEAR(
+      bias.grad().item<double>(),
+      (loss(queries, bias + h).item<double>() - loss(queries, bias - h).item<double>()) / (2 * h),
+      1e-6);
+}
+
+TEST(ResidualMap, StartsAsTheIdentityAndFoldsIntoOneMatrix) {
+  for (const Shape shape : {Shape::kFull, Shape::kLowRank, Shape::kDiagonal, Shape::kOrthogonal}) {
+    SCOPED_TRACE(static_cast<int>(shape));
+    torch::manual_seed(7);
+    Candidate candidate;
+    candidate.shape = shape;
+    TrainingOptions options;
+    options.rank = 4;
+    ResidualMap map(candidate, options, 12, 3, torch::kCPU);
+    const auto rows = Normalised(torch::randn({5, 12}), Distance::kCosine);
+    EXPECT_LT((map.Queries(rows, Distance::kCosine, true) - rows).abs().max().item<float>(), 1e-6);
+    EXPECT_LT((map.Documents(rows, Distance::kDot, false) - rows).abs().max().item<float>(), 1e-6);
+    {
+      const torch::NoGradGuard no_grad;
+      for (const torch::Tensor& parameter : map.parameters()) {
+        parameter.add_(torch::randn(parameter.sizes()) * 0.2);
+      }
+      for (int64_t step = 1; step < 400; ++step) map.UpdateAverage(step);
+    }
+    const auto matrix = map.Matrix().to(torch::kFloat32);
+    const auto shift = map.Shift().to(torch::kFloat32);
+    EXPECT_LT((map.Queries(rows, Distance::kDot, true) - (rows.mm(matrix.t()) + shift))
+                  .abs()
+                  .max()
+                  .item<float>(),
+              1e-4);
+    if (shape == Shape::kOrthogonal) {
+      EXPECT_LT((matrix.mm(matrix.t()) - torch::eye(12)).abs().max().item<float>(), 1e-5);
+      continue;
+    }
+    // Scaled to nothing, it is the start again.
+    map.RestoreAverage(ResidualMap::Scaled(shape, map.CopyAverage(), 0));
+    EXPECT_LT((map.Queries(rows, Distance::kDot, true) - rows).abs().max().item<float>(), 1e-6);
+  }
 }
 
 TEST(MineNegatives, FindsWhatANaiveScanFinds) {

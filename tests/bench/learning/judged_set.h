@@ -11,7 +11,7 @@
 #include "storage/base/result.h"
 #include "training/judgements.h"
 
-namespace almagest::training {
+namespace almagest::bench {
 
 struct Qrels {
   std::vector<int32_t> query;
@@ -23,6 +23,8 @@ struct JudgedSet {
   std::filesystem::path path;
   std::map<std::string, int32_t> document_rows;
   std::map<std::string, int32_t> query_rows;
+  std::vector<std::string> document_texts;  // By row; empty where a line has no text.
+  std::vector<std::string> query_texts;
   Qrels train;
   Qrels test;
 };
@@ -44,4 +46,4 @@ Result<ModelVectors> ReadModel(const JudgedSet& set, const std::string& model);
 Result<> WriteJobFolder(const std::filesystem::path& path, const ModelVectors& vectors,
                         const Qrels& judgements, const std::string& config);
 
-}  // namespace almagest::training
+}  // namespace almagest::bench

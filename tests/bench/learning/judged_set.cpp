@@ -1,4 +1,4 @@
-#include "training/judged_set.h"
+#include "tests/bench/learning/judged_set.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,12 +9,13 @@
 #include "storage/base/file.h"
 #include "storage/base/safetensors.h"
 
-namespace almagest::training {
+namespace almagest::bench {
 namespace {
 
 constexpr char kConcatenated[] = "use-lsa-768";
 
-Result<std::map<std::string, int32_t>> ReadIds(const std::filesystem::path& path) {
+Result<std::map<std::string, int32_t>> ReadIds(const std::filesystem::path& path,
+                                               std::vector<std::string>* texts) {
   ALMAGEST_TRY(const std::string text, ReadFile(path));
   std::map<std::string, int32_t> rows;
   std::istringstream lines(text);
@@ -25,6 +26,7 @@ Result<std::map<std::string, int32_t>> ReadIds(const std::filesystem::path& path
       return Fail(ErrorCode::kCorruption,
                   path.string() + ": line " + std::to_string(row + 1) + " has no id");
     }
+    texts->push_back(object.value("text", ""));
     const auto& id = object["id"];
     rows[id.is_string() ? id.get<std::string>() : id.dump()] = row;
   }
@@ -84,8 +86,8 @@ std::vector<float> Concatenate(const std::vector<float>& a, size_t width_a,
 Result<JudgedSet> ReadJudgedSet(const std::filesystem::path& path) {
   JudgedSet set;
   set.path = path;
-  ALMAGEST_TRY(set.document_rows, ReadIds(path / "corpus.jsonl"));
-  ALMAGEST_TRY(set.query_rows, ReadIds(path / "queries.jsonl"));
+  ALMAGEST_TRY(set.document_rows, ReadIds(path / "corpus.jsonl", &set.document_texts));
+  ALMAGEST_TRY(set.query_rows, ReadIds(path / "queries.jsonl", &set.query_texts));
   ALMAGEST_TRY(set.train, ReadQrels(path / "qrels" / "train.tsv", set));
   ALMAGEST_TRY(set.test, ReadQrels(path / "qrels" / "test.tsv", set));
   return set;
@@ -149,4 +151,4 @@ Result<> WriteJobFolder(const std::filesystem::path& path, const ModelVectors& v
   return WriteFileAtomically(path / "config.json", config);
 }
 
-}  // namespace almagest::training
+}  // namespace almagest::bench

@@ -1,0 +1,31 @@
+// BM25 over the texts of a judged set: the leg that dense search is compared and fused with.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/base/result.h"
+#include "training/judgements.h"
+#include "training/metrics.h"
+
+namespace almagest::bench {
+
+using ScoredDocuments = std::vector<std::pair<int32_t, double>>;  // (document, score), best first.
+
+inline constexpr size_t kLegDepth = 100;
+
+// The server's own text model "qdrant/bm25" with the collection's idf and mean length; the first
+// kLegDepth documents of each query, equal scores by ascending row.
+Result<std::vector<ScoredDocuments>> RankByText(const std::vector<std::string>& documents,
+                                                const std::vector<std::string>& queries);
+
+// Reciprocal rank fusion of two lists (Cormack et al. 2009, k = 60).
+ScoredDocuments FuseByRank(const ScoredDocuments& a, const ScoredDocuments& b);
+
+std::vector<training::QueryMetrics> MeasureLists(std::span<const training::JudgedQuery> judged,
+                                                 std::span<const ScoredDocuments> lists);
+
+}  // namespace almagest::bench
