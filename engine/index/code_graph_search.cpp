@@ -124,7 +124,8 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
   // deleted here and there make next to no difference.
   if (filtered) {
     const double others = 1.0 - static_cast<double>(matches) / graph.row_count();
-    const double share = query.filter.allowed_words == nullptr ? others * others : others;
+    const bool deleted_only = query.filter.allowed_words == nullptr;
+    const double share = deleted_only ? others * others * others : others;
     beam += static_cast<size_t>(3.0 * share * static_cast<double>(beam));
   }
   CodeWalk walk(graph, query.query, nullptr, scratch);
