@@ -9,13 +9,15 @@
 #include <variant>
 #include <vector>
 
+#include "engine/formula.h"
 #include "engine/payload/filter.h"
 #include "engine/payload/payload_selector.h"
 #include "engine/types.h"
 
 namespace almagest {
 
-class Collection;  // collection/collection.h
+class Collection;   // collection/collection.h
+struct QueryTrace;  // search/query_trace.h
 
 // with_vector: none, all, or some names. (with_payload: payload_selector.h)
 struct VectorSelector {
@@ -38,6 +40,8 @@ struct SearchParams {
   QuantizedSearch quantized;
   bool exact = false;                  // Score every matching row.
   bool indexed_only = false;           // Sealed segments only.
+  // Points over which the idf of sparse terms is taken. Default: the whole collection.
+  std::optional<Filter> idf_corpus;
 };
 
 // A vector, or a stored point's (the point is then left out of the results).
@@ -47,8 +51,9 @@ using VectorInput = std::variant<DenseVector, SparseVector, PointId>;
 // (1 - diversity) * similarity to the query - diversity * largest similarity to a result picked
 // before, until there are enough.
 struct Diversification {
-  double diversity = 0.5;                     // 0..1; 0 is the plain order.
-  std::optional<uint64_t> candidates_limit;   // Picked from so many nearest. Default: the limit.
+  double diversity = 0.5;  // 0..1; 0 is the plain order.
+  // Picked from so many nearest. Default: the limit, but at most kDiversifiedMax.
+  std::optional<uint64_t> candidates_limit;
 };
 
 struct NearestQuery {
@@ -82,9 +87,33 @@ struct ContextQuery {
   std::vector<ContextPair> pairs;  // At least one.
 };
 
+// Relevance feedback (Rocchio 1971, as differences of similarities): examples are sorted by their
+// score and paired best with worst, second best with second worst, at most three pairs;
+//   a x(target) + sum over pairs of (score difference)^b c (x(better) - x(worse))
+struct RelevanceFeedbackQuery {
+  struct Item {
+    VectorInput example;
+    float score = 0;
+  };
+  VectorInput target;
+  std::vector<Item> feedback;  // At least one.
+  float a = 1, b = 0, c = 0;   // b >= 0.
+};
+
+// Set operations on queries (after SetCSE, arXiv:2404.17606). A set is given by its examples and is
+// as similar to a point as they are on average. With x(A) for that,
+//   score = min over all_of x(A), or max over any_of x(A), the smaller one where both are given,
+//           minus max(0, max over none_of x(B))
+// so an intersection is as good as its worst member, a union as its best, and what resembles an
+// excluded set falls by that much.
+struct SetQuery {
+  using Examples = std::vector<VectorInput>;      // At least one.
+  std::vector<Examples> all_of, any_of, none_of;  // Not both of the first two empty.
+};
+
 // Where the vectors of points named by id come from, if not from the searched vector.
 struct LookupFrom {
-  std::string collection;  // By name or alias.
+  std::string collection;                  // By name or alias.
   std::optional<std::string> vector_name;  // Default: the searched vector's name.
 };
 struct FusionQuery {
@@ -100,14 +129,16 @@ struct OrderByQuery {
 };
 struct SampleQuery {};  // A uniform random sample of the matching points.
 
-using QueryKind = std::variant<NearestQuery, FusionQuery, OrderByQuery, SampleQuery, RecommendQuery,
-                               DiscoverQuery, ContextQuery>;
+using QueryKind =
+    std::variant<NearestQuery, FusionQuery, OrderByQuery, SampleQuery, RecommendQuery,
+                 DiscoverQuery, ContextQuery, FormulaQuery, RelevanceFeedbackQuery, SetQuery>;
 
 inline constexpr size_t kQueryDepthMax = 64;
 inline constexpr uint64_t kQueryLimitDefault = 10;
+inline constexpr uint64_t kDiversifiedMax = 16'384;  // Candidates of MMR.
 
 // A node of the query tree: its prefetches are answered first, then `query` ranks their union (or
-// the whole collection when there is none).
+// the whole collection when there is none). Prefetches obey the filters of the nodes above them.
 struct QueryNode {
   std::vector<QueryNode> prefetch;
   std::optional<QueryKind> query;  // Absent: points in id order (only without prefetch).
@@ -119,14 +150,17 @@ struct QueryNode {
   std::optional<LookupFrom> lookup_from;
 };
 
+// Points named by id anywhere in the tree are left out of all results, unless their vectors were
+// looked up in another collection.
 struct QueryRequest {
   QueryNode root;
-  uint64_t offset = 0;
+  uint64_t offset = 0;  // Prefetches fetch so many more. A random sample has none.
   PayloadSelector with_payload;
   VectorSelector with_vector;
   // Answer as if this adapter version of the searched field were the active one (evaluation).
   std::optional<VersionId> as_version;
   Deadline deadline;
+  QueryTrace* trace = nullptr;  // Told how the query was answered, if given (query_trace.h).
   // Finds the collections that lookup_from names; needed where a node has one.
   std::function<Result<std::shared_ptr<Collection>>(const std::string& name)> find_collection;
 };

@@ -1,4 +1,5 @@
-// JSON to the query kinds that compare with examples: recommend, discover, context; and mmr.
+// JSON to the query kinds that compare with examples: recommend, discover, context, relevance
+// feedback, sets; and mmr.
 #pragma once
 
 #include <optional>
@@ -17,7 +18,8 @@ Result<RecommendQuery> ParseRecommend(const JsonValue& value, TextResolver& text
 // One pair {positive, negative}, or a list.
 Result<std::vector<ContextPair>> ParseContext(const JsonValue& value, TextResolver& texts);
 
-// The query under `recommend`, `discover` or `context`; nullopt when there is none of them.
+// The query under `recommend`, `discover`, `context`, `relevance_feedback` or `set`; nullopt when
+// there is none of them.
 Result<std::optional<QueryKind>> FindExampleQuery(const JsonValue& query, TextResolver& texts);
 // `mmr` of a nearest query.
 Result<std::optional<Diversification>> FindDiversification(const JsonValue& query);

@@ -5,6 +5,7 @@
 #include "http/error_response.h"
 #include "http/example_query_parser.h"
 #include "http/filter_parser.h"
+#include "http/formula_parser.h"
 #include "http/read_options.h"
 #include "http/vector_parser.h"
 
@@ -12,6 +13,8 @@ namespace almagest {
 namespace {
 
 constexpr uint64_t kRrfKMax = 1'000'000;
+constexpr size_t kPrefetchesMax = 64;        // Of one node.
+constexpr size_t kPrefetchesTotalMax = 512;  // Of a whole query.
 
 // One parse of one query tree.
 class QueryParser {
@@ -31,6 +34,7 @@ class QueryParser {
   TextResolver& texts_;
   const QueryBindings* bindings_;
   std::optional<LoggedLeg> logged_;
+  size_t prefetches_ = 0;
 };
 
 NearestQuery ToNearest(VectorData vector) {
@@ -63,9 +67,10 @@ Result<FusionQuery> ParseRrf(const JsonValue& value, size_t prefetch_count) {
     fusion.weights.push_back(weight);
   }
   if (fusion.weights.size() != prefetch_count) {
-    return Fail(
-        ValueError(weights->path(), fmt::format("of {} weights", fusion.weights.size()),
-                   fmt::format("one weight for each of the {} prefetches", prefetch_count)));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("Number of weights in RRF should match number of pre-fetches: got {}, "
+                            "expected {} at {}",
+                            fusion.weights.size(), prefetch_count, weights->path()));
   }
   return fusion;
 }
@@ -125,11 +130,6 @@ Result<NearestQuery> QueryParser::ParseNearest(const JsonValue& value,
 }
 
 Result<QueryKind> QueryParser::ParseQuery(const JsonValue& value, const QueryNode& node) {
-  for (const std::string_view key : {"formula", "relevance_feedback"}) {
-    ALMAGEST_TRY_VOID(value.RefuseKey(key,
-                                      "queries are nearest, recommend, discover, context, fusion, "
-                                      "rrf, order_by and sample"));
-  }
   if (const auto nearest = value.Find("nearest")) {
     ALMAGEST_TRY(NearestQuery query, ParseNearest(*nearest, node.using_vector));
     ALMAGEST_TRY(query.mmr, FindDiversification(value));
@@ -143,6 +143,10 @@ Result<QueryKind> QueryParser::ParseQuery(const JsonValue& value, const QueryNod
   }
   if (const auto rrf = value.Find("rrf")) {
     ALMAGEST_TRY(FusionQuery query, ParseRrf(*rrf, node.prefetch.size()));
+    return QueryKind(std::move(query));
+  }
+  if (value.Find("formula")) {
+    ALMAGEST_TRY(FormulaQuery query, ParseFormula(value));
     return QueryKind(std::move(query));
   }
   if (const auto order_by = value.Find("order_by")) {
@@ -173,6 +177,16 @@ Result<QueryNode> QueryParser::ParseNode(const JsonValue& value, size_t depth) {
     } else {
       items.push_back(*prefetch);
     }
+    if (items.size() > kPrefetchesMax) {
+      return Fail(ValueError(prefetch->path(), fmt::format("of {} prefetches", items.size()),
+                             fmt::format("a list of at most {}", kPrefetchesMax)));
+    }
+    prefetches_ += items.size();
+    if (prefetches_ > kPrefetchesTotalMax) {
+      return Fail(
+          ValueError(prefetch->path(), fmt::format("as prefetch {}", prefetches_),
+                     fmt::format("one of at most {} prefetches of a query", kPrefetchesTotalMax)));
+    }
     for (const JsonValue& item : items) {
       ALMAGEST_TRY(QueryNode child, ParseNode(item, depth + 1));
       node.prefetch.push_back(std::move(child));
@@ -198,6 +212,8 @@ Result<ParsedQuery> ParseQueryRequest(const JsonValue& body, TextResolver& texts
   ALMAGEST_TRY(parsed.request.root, parser.ParseNode(body, 0));
   parsed.logged = parser.TakeLogged();
   ALMAGEST_TRY(parsed.request.offset, FindOffset(body));
+  ALMAGEST_TRY(const auto explain, body.FindBool("explain"));
+  parsed.explain = explain.value_or(false);
   ALMAGEST_TRY(parsed.request.with_payload,
                FindPayloadSelector(body, PayloadSelector::Mode::kNone));
   ALMAGEST_TRY(parsed.request.with_vector, FindVectorSelector(body));

@@ -30,6 +30,7 @@ struct LoggedLeg {
 struct ParsedQuery {
   QueryRequest request;
   std::optional<LoggedLeg> logged;
+  bool explain = false;  // Our own option.
 };
 
 // POST /points/query. 400 for a wrong form or something this server does not have (named), 422 for

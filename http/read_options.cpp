@@ -4,6 +4,7 @@
 
 #include "engine/payload/datetime.h"
 #include "http/error_response.h"
+#include "http/filter_parser.h"
 #include "http/quantization_parser.h"
 
 namespace almagest {
@@ -43,8 +44,12 @@ Result<SearchParams> FindSearchParams(const JsonValue& body) {
     }
   }
   if (const auto idf = value->Find("idf")) {
-    if (!idf->IsString() || *idf->AsString() != "global") {
-      return Fail(UnsupportedError(idf->path(), "idf is taken over the whole collection (global)"));
+    if (idf->IsObject()) {
+      ALMAGEST_TRY_VOID(idf->RefuseUnknownKeys({"corpus"}));
+      ALMAGEST_TRY(const JsonValue corpus, idf->Require("corpus"));
+      ALMAGEST_TRY(params.idf_corpus, ParseFilter(corpus));
+    } else if (!idf->IsString() || *idf->AsString() != "global") {
+      return Fail(FormatError(idf->path(), "expected `global` or an object with `corpus`"));
     }
   }
   if (const auto beam = value->Find("hnsw_ef")) {

@@ -3,6 +3,7 @@
 
 #include "engine/search/query_executor.h"
 #include "http/error_response.h"
+#include "http/explain_writer.h"
 #include "http/filter_parser.h"
 #include "http/handlers.h"
 #include "http/json_reader.h"
@@ -13,6 +14,7 @@
 namespace almagest {
 namespace {
 
+constexpr size_t kSearchesMax = 4096;  // Of one batch.
 constexpr std::string_view kQueryIdHeader = "Almagest-Query-Id";
 
 using QueryBodyParser = Result<ParsedQuery> (*)(const JsonValue&, TextResolver&);
@@ -34,6 +36,7 @@ std::string Remember(Service& service, const Collection& collection, ParsedQuery
 struct Answer {
   std::vector<Hit> hits;
   std::string query_id;
+  std::optional<QueryTrace> trace;  // If the query asked to be explained.
 };
 
 Result<Answer> RunQuery(Service& service, const Collection& collection, ParsedQuery& parsed,
@@ -42,15 +45,21 @@ Result<Answer> RunQuery(Service& service, const Collection& collection, ParsedQu
   parsed.request.find_collection = [&service](const std::string& name) {
     return ReadableCollection(service, name);
   };
-  ALMAGEST_TRY(auto hits, ExecuteQuery(collection, parsed.request));
-  std::string id = Remember(service, collection, parsed, hits);
-  return Answer{std::move(hits), std::move(id)};
+  Answer answer;
+  if (parsed.explain) parsed.request.trace = &answer.trace.emplace();
+  ALMAGEST_TRY(answer.hits, ExecuteQuery(collection, parsed.request));
+  answer.query_id = Remember(service, collection, parsed, answer.hits);
+  return answer;
 }
 
 // The newer calls wrap the hits of a query as {"points": [...]}.
-void WriteHits(JsonWriter& json, const std::vector<Hit>& hits, bool wrapped) {
+void WriteAnswer(JsonWriter& json, const Answer& answer, bool wrapped) {
   if (wrapped) json.BeginObject().Key("points");
-  WriteScoredPoints(json, hits);
+  WriteScoredPoints(json, answer.hits);
+  if (wrapped && answer.trace) {
+    json.Key("explanation");
+    WriteExplanation(json, *answer.trace);
+  }
   if (wrapped) json.EndObject();
 }
 
@@ -64,7 +73,7 @@ Result<Reply> HandleOne(Service& service, const HttpRequest& request, QueryBodyP
                               [&](TextResolver& texts) { return parse(body, texts); }));
   ALMAGEST_TRY(const Answer answer, RunQuery(service, *collection, parsed, deadline));
   JsonWriter json = BeginResult();
-  WriteHits(json, answer.hits, wrapped);
+  WriteAnswer(json, answer, wrapped);
   Reply reply = ResultReply(std::move(json));
   if (!answer.query_id.empty()) {
     reply.headers.emplace_back(kQueryIdHeader, answer.query_id);
@@ -76,6 +85,10 @@ Result<std::vector<ParsedQuery>> ParseSearches(const JsonValue& body, TextResolv
                                                QueryBodyParser parse) {
   ALMAGEST_TRY(const JsonValue searches, body.Require("searches"));
   ALMAGEST_TRY(const auto items, searches.Items());
+  if (items.size() > kSearchesMax) {
+    return Fail(ValueError(searches.path(), fmt::format("of {} searches", items.size()),
+                           fmt::format("a list of at most {}", kSearchesMax)));
+  }
   std::vector<ParsedQuery> parsed;
   for (const JsonValue& item : items) {
     ALMAGEST_TRY(ParsedQuery query, parse(item, texts));
@@ -98,7 +111,7 @@ Result<Reply> HandleMany(Service& service, const HttpRequest& request, QueryBody
   std::string ids;
   for (size_t i = 0; i < queries.size(); ++i) {
     ALMAGEST_TRY(const Answer answer, RunQuery(service, *collection, queries[i], deadline));
-    WriteHits(json, answer.hits, wrapped);
+    WriteAnswer(json, answer, wrapped);
     if (i > 0) ids += ",";
     ids += answer.query_id;
   }

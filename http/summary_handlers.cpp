@@ -85,6 +85,7 @@ Result<Reply> HandleGroups(Service& service, const HttpRequest& request, QueryBo
   ALMAGEST_TRY(const auto collection, PathCollection(service, request));
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
   ALMAGEST_TRY_VOID(body.RefuseKey("offset", "groups have no pages; ask for more groups"));
+  ALMAGEST_TRY_VOID(body.RefuseKey("explain", "ask for it with the same query without groups"));
   ALMAGEST_TRY(const JsonValue group_by, body.Require("group_by"));
   GroupRequest groups;
   ALMAGEST_TRY(groups.group_by, group_by.AsString());

@@ -65,10 +65,26 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search,
   return query;
 }
 
+// What was done in a segment, and why: for explanations.
+struct Plan {
+  const char* name = "scan";
+  const char* reason = "";
+};
+
+Plan PlanOf(const DenseSearch& search, bool has_graph, bool scan, bool filtered) {
+  if (!scan) return {"graph", filtered ? "many rows match" : "the segment has a graph"};
+  return {filtered ? "scan of matches" : "scan", search.params.exact ? "exact scores were asked for"
+                                                 : !has_graph        ? "the segment has no graph"
+                                                                     : "few rows match"};
+}
+
 // Through the code graph, or all rows that count by a scan where the search asks for that.
 Result<std::vector<ScoredRow>> SearchCodes(const DenseSearch& search,
                                            const Segment::DenseField& field,
-                                           const DenseQuery& query, bool other_version) {
+                                           const DenseQuery& query, bool other_version,
+                                           Plan& plan) {
+  const bool filtered = query.filter.allowed_words != nullptr;
+  plan = PlanOf(search, /*has_graph=*/true, search.params.exact, filtered);
   const bool floats = field.rows.data != nullptr;
   const CodeGraph& graph = *field.code_graph;
   if (search.params.exact) {
@@ -77,7 +93,14 @@ Result<std::vector<ScoredRow>> SearchCodes(const DenseSearch& search,
   // A graph of another version's geometry is walked by scores that it was not made for.
   const uint32_t tuned = BeamWidthFor(field.beam_width, query.k) * (other_version ? 2 : 1);
   const uint32_t beam_width = search.params.beam_width.value_or(tuned);
-  if (graph.rows_exact() || !floats) return SearchCodeGraph(graph, query, beam_width);
+  CodeSearchStats stats;
+  const auto planned = [&](auto found) {
+    if (stats.scanned) plan = PlanOf(search, /*has_graph=*/true, /*scan=*/true, filtered);
+    return found;
+  };
+  if (graph.rows_exact() || !floats) {
+    return planned(SearchCodeGraph(graph, query, beam_width, nullptr, &stats));
+  }
   const QuantizedSearch& quantized = search.params.quantized;
   const bool rescored = quantized.ignore || quantized.rescore.value_or(field.rescored);
   size_t rescored_count = 0;
@@ -86,14 +109,14 @@ Result<std::vector<ScoredRow>> SearchCodes(const DenseSearch& search,
         std::min(std::ceil(static_cast<double>(query.k) * *quantized.oversampling), 65'536.0));
   }
   if (quantized.ignore) rescored_count = kScoreByExactRows;
-  return SearchCodeGraph(graph, query, beam_width, rescored ? &field.rows : nullptr, nullptr,
-                         rescored_count);
+  return planned(SearchCodeGraph(graph, query, beam_width, rescored ? &field.rows : nullptr,
+                                 &stats, rescored_count));
 }
 
 Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Segment& segment,
                                              const Segment::DenseField& field,
                                              const SegmentQuery& segment_query, uint32_t rows,
-                                             const RowAllowance* allowance) {
+                                             const RowAllowance* allowance, Plan& plan) {
   DenseQuery query;
   query.metric = MetricOf(search.field.dense.distance);
   query.query = segment_query.vector.data();
@@ -104,16 +127,18 @@ Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Se
   query.filter.row_limit = allowance ? std::min(rows, allowance->row_limit) : rows;
   query.adjustment = segment_query.adjustment;
   query.cancel = CancelOf(search.deadline);
+  plan = {"scan", "the segment is growing"};
   if (field.growing_rows != nullptr) return ExactScan(*field.growing_rows, query);
   if (field.code_graph != nullptr) {
     if (!allowance) query.match_count = rows - std::min(rows, deleted);
-    return SearchCodes(search, field, query, segment_query.other_version);
+    return SearchCodes(search, field, query, segment_query.other_version, plan);
   }
   const auto beam_width = static_cast<uint32_t>(std::max<size_t>(
       search.params.beam_width.value_or(kBeamWidthDefault), search.k));
   const size_t matches = allowance ? allowance->rows.size() : rows;
   const bool scan = search.params.exact || field.graph == nullptr ||
                     PreferExactScan(matches, rows, beam_width);
+  plan = PlanOf(search, field.graph != nullptr, scan, allowance != nullptr);
   if (!scan) return SearchHnsw(*field.graph, field.rows, query, beam_width);
   if (allowance) return ExactScanRows(field.rows, query, allowance->rows);
   return ExactScan(field.rows, query);
@@ -143,6 +168,7 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view,
   std::vector<std::vector<RankedSlot>> lists;
   for (const auto& segment : view.segments) {
     if (search.params.indexed_only && !segment->sealed()) continue;
+    const Stopwatch stopwatch;
     const uint32_t rows = segment->row_count();
     const auto field = segment->dense(search.field.id);
     if (!field || rows == 0) continue;
@@ -154,12 +180,18 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view,
     ALMAGEST_TRY(const SegmentQuery query,
                  QueryForSegment(search, versions, target, mapped, *segment,
                                  field->version, rows));
+    Plan plan;
     ALMAGEST_TRY(const auto found, SearchSegment(search, *segment, *field, query, rows,
-                                                 allowance ? &*allowance : nullptr));
+                                                 allowance ? &*allowance : nullptr, plan));
     std::vector<RankedSlot>& list = lists.emplace_back();
     list.reserve(found.size());
     for (const ScoredRow& row : found) {
       list.push_back({segment->slot_of(row.row), row.score + query.constant});
+    }
+    if (search.trace != nullptr) {
+      search.trace->push_back({segment->id(), segment->sealed(), rows,
+                               allowance ? allowance->rows.size() : rows, plan.name, plan.reason,
+                               field->version, stopwatch.seconds()});
     }
   }
   return MergeSegments(std::move(lists), search.k);

@@ -9,6 +9,7 @@
 
 #include "engine/collection/collection.h"
 #include "engine/query.h"
+#include "engine/search/query_trace.h"
 #include "engine/search/ranked_slots.h"
 
 namespace almagest {
@@ -22,6 +23,7 @@ struct DenseSearch {
   const SlotSet* allowed = nullptr;    // nullptr: no filter.
   std::optional<VersionId> as_version; // Default: the active one.
   Deadline deadline;
+  std::vector<SegmentTrace>* trace = nullptr;  // Told what was searched and how, if given.
 };
 
 // At most k slots, best first; never fewer than min(k, matches): exact where rows are scanned,

@@ -34,13 +34,15 @@ std::vector<RankedSlot> Present(const std::vector<RankedSlot>& candidates,
   return kept;
 }
 
-std::vector<RankedSlot> Select(const std::vector<RankedSlot>& candidates,
-                               const std::function<float(size_t, size_t)>& similarity,
-                               double diversity, size_t limit) {
+Result<std::vector<RankedSlot>> Select(const std::vector<RankedSlot>& candidates,
+                                       const std::function<float(size_t, size_t)>& similarity,
+                                       double diversity, size_t limit, const Deadline& deadline) {
   std::vector<float> relevance;
   for (const RankedSlot& candidate : candidates) relevance.push_back(candidate.score);
+  ALMAGEST_TRY(const auto positions,
+               SelectDiverse(relevance, similarity, diversity, limit, deadline));
   std::vector<RankedSlot> selected;
-  for (const size_t position : SelectDiverse(relevance, similarity, diversity, limit)) {
+  for (const size_t position : positions) {
     selected.push_back(candidates[position]);
   }
   return selected;
@@ -48,9 +50,10 @@ std::vector<RankedSlot> Select(const std::vector<RankedSlot>& candidates,
 
 }  // namespace
 
-std::vector<size_t> SelectDiverse(std::span<const float> relevance,
-                                  const std::function<float(size_t, size_t)>& similarity,
-                                  double diversity, size_t limit) {
+Result<std::vector<size_t>> SelectDiverse(std::span<const float> relevance,
+                                          const std::function<float(size_t, size_t)>& similarity,
+                                          double diversity, size_t limit,
+                                          const Deadline& deadline) {
   constexpr float kNone = -std::numeric_limits<float>::infinity();
   const size_t count = relevance.size();
   const auto weight = static_cast<float>(diversity);
@@ -58,6 +61,7 @@ std::vector<size_t> SelectDiverse(std::span<const float> relevance,
   std::vector<bool> is_selected(count, false);
   std::vector<size_t> selected;
   while (selected.size() < std::min(limit, count)) {
+    if (deadline.Expired()) return Fail(ErrorCode::kTimeout, "the query exceeded its time limit");
     size_t best = count;
     float best_score = kNone;
     for (size_t i = 0; i < count; ++i) {
@@ -85,7 +89,7 @@ Result<std::vector<RankedSlot>> Diversify(const Collection& collection, const Co
                                           const Collection::Field& field,
                                           std::optional<VersionId> version,
                                           std::vector<RankedSlot> candidates, double diversity,
-                                          size_t limit) {
+                                          size_t limit, const Deadline& deadline) {
   std::vector<Slot> slots;
   for (const RankedSlot& candidate : candidates) slots.push_back(candidate.slot);
   std::vector<bool> present(slots.size(), false);
@@ -100,7 +104,8 @@ Result<std::vector<RankedSlot>> Diversify(const Collection& collection, const Co
     }
     return Select(
         Present(candidates, present),
-        [&](size_t a, size_t b) { return SparseDot(vectors[a], vectors[b]); }, diversity, limit);
+        [&](size_t a, size_t b) { return SparseDot(vectors[a], vectors[b]); }, diversity, limit,
+        deadline);
   }
   const size_t dimension = field.dense.dimension;
   ALMAGEST_TRY(std::vector<float> served, collection.BaseVectors(field.id, slots, &present));
@@ -119,7 +124,7 @@ Result<std::vector<RankedSlot>> Diversify(const Collection& collection, const Co
   const auto similarity = [&](size_t a, size_t b) {
     return kernels.pair(&served[rows[a] * dimension], &served[rows[b] * dimension], dimension);
   };
-  return Select(Present(candidates, present), similarity, diversity, limit);
+  return Select(Present(candidates, present), similarity, diversity, limit, deadline);
 }
 
 }  // namespace almagest

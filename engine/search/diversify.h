@@ -13,9 +13,10 @@ namespace almagest {
 // Which candidates to show, in which order: at most `limit` positions. `relevance` is the
 // similarity of each candidate to the query, `similarity` that of two candidates. Among equals the
 // earlier candidate. O(limit * candidates) similarities.
-std::vector<size_t> SelectDiverse(std::span<const float> relevance,
-                                  const std::function<float(size_t, size_t)>& similarity,
-                                  double diversity, size_t limit);
+// kTimeout after the deadline.
+Result<std::vector<size_t>> SelectDiverse(std::span<const float> relevance,
+                                          const std::function<float(size_t, size_t)>& similarity,
+                                          double diversity, size_t limit, const Deadline& deadline);
 
 // The same for the results of a search (best first). Dense vectors are compared as documents of
 // `version`. A candidate whose vector was removed meanwhile is left out.
@@ -24,6 +25,6 @@ Result<std::vector<RankedSlot>> Diversify(const Collection& collection, const Co
                                           const Collection::Field& field,
                                           std::optional<VersionId> version,
                                           std::vector<RankedSlot> candidates, double diversity,
-                                          size_t limit);
+                                          size_t limit, const Deadline& deadline);
 
 }  // namespace almagest

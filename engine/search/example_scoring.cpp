@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 namespace almagest {
 namespace {
@@ -80,6 +82,45 @@ std::vector<float> DiscoverScores(std::span<const float> target, const Similarit
     }
     scores[i] = static_cast<float>(rank) + ScaledSigmoid(target[i]);
   }
+  return scores;
+}
+
+std::vector<float> FeedbackScores(std::span<const float> target,
+                                  std::span<const std::vector<float>> examples,
+                                  std::span<const float> feedback, const FeedbackFactors& factors) {
+  constexpr size_t kPairsMax = 3;
+  std::vector<size_t> order(feedback.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), [&](size_t i) { return feedback[i]; });
+  std::vector<float> scores(target.size());
+  for (size_t i = 0; i < scores.size(); ++i) scores[i] = factors.a * target[i];
+  for (size_t pair = 0; pair < std::min(kPairsMax, order.size() / 2); ++pair) {
+    const size_t better = order[pair];
+    const size_t worse = order[order.size() - 1 - pair];
+    const float weight = std::pow(feedback[better] - feedback[worse], factors.b) * factors.c;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      scores[i] += weight * (examples[better][i] - examples[worse][i]);
+    }
+  }
+  return scores;
+}
+
+std::vector<float> MeanSimilarity(const Similarities& similarities, size_t points) {
+  std::vector<float> mean(points);
+  AddMean(similarities, 1.0f, mean);
+  return mean;
+}
+
+std::vector<float> SetScores(const Similarities& all, const Similarities& any,
+                             const Similarities& none, size_t points) {
+  const std::vector<float> best = Largest(any, points);
+  const std::vector<float> excluded = Largest(none, points);
+  std::vector<float> scores =
+      any.empty() ? std::vector<float>(points, std::numeric_limits<float>::infinity()) : best;
+  for (const std::vector<float>& list : all) {
+    for (size_t i = 0; i < points; ++i) scores[i] = std::min(scores[i], list[i]);
+  }
+  for (size_t i = 0; i < points; ++i) scores[i] -= std::max(0.0f, excluded[i]);
   return scores;
 }
 

@@ -9,10 +9,10 @@ std::vector<RankedSlot> FuseReciprocalRanks(std::span<const std::vector<RankedSl
   // float32 sums, as Qdrant's, so that equal inputs print equal scores.
   std::unordered_map<Slot, float> scores;
   for (size_t i = 0; i < lists.size(); ++i) {
-    const double weight = weights.empty() ? 1.0 : weights[i];
+    const float weight = weights.empty() ? 1.0f : static_cast<float>(weights[i]);
     for (size_t rank = 0; rank < lists[i].size(); ++rank) {
-      scores[lists[i][rank].slot] +=
-          static_cast<float>(1.0 / ((static_cast<double>(rank) + 1) / weight + k - 1));
+      const float stretched = static_cast<float>(rank + 1) / weight;  // Infinite at weight 0.
+      scores[lists[i][rank].slot] += 1.0f / (stretched + static_cast<float>(k) - 1.0f);
     }
   }
   return Ranked(scores);

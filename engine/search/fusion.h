@@ -14,7 +14,7 @@
 namespace almagest {
 
 // Every list best first, each slot at most once per list. Returns the union, best first. `weights`
-// has one positive value per list or is empty. Pure; O(total log total).
+// has one value from 0 per list or is empty. Pure; O(total log total).
 std::vector<RankedSlot> FuseReciprocalRanks(std::span<const std::vector<RankedSlot>> lists,
                                             double k, std::span<const double> weights);
 std::vector<RankedSlot> FuseByDistribution(std::span<const std::vector<RankedSlot>> lists);

@@ -1,4 +1,5 @@
-// From slots to hits: ids, versions, payloads and vectors as the caller asked to see them.
+// From slots to hits, in two steps: what they are called, and what the caller asked to see. Between
+// them a page is cut, so that nothing is read for hits that nobody will see.
 #pragma once
 
 #include <span>
@@ -10,10 +11,20 @@
 
 namespace almagest {
 
-// Keeps the order. Slots whose point was deleted meanwhile are left out. `ranked` scores become
-// REST scores unchanged (the caller has converted them).
-Result<std::vector<Hit>> Hydrate(const Collection& collection, std::span<const RankedSlot> ranked,
+// A hit, and the slot that it came from.
+struct SlotHit : Hit {
+  Slot slot = kNoSlot;
+};
+
+// Ids and versions, in order, from memory. Slots whose point was deleted meanwhile are left out.
+// Scores are taken as they are (the caller has converted them); `order_values` is empty or has one
+// value per slot.
+std::vector<SlotHit> IdentifySlots(const Collection& collection, std::span<const RankedSlot> ranked,
+                                   std::span<const double> order_values = {});
+
+// Payloads and vectors, from storage, of all `hits`. Errors: kTimeout.
+Result<std::vector<Hit>> Hydrate(const Collection& collection, std::vector<SlotHit> hits,
                                  const PayloadSelector& with_payload,
-                                 const VectorSelector& with_vector);
+                                 const VectorSelector& with_vector, const Deadline& deadline = {});
 
 }  // namespace almagest

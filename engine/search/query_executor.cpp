@@ -1,17 +1,27 @@
 #include "engine/search/query_executor.h"
 
 #include <algorithm>
-#include <random>
 
 #include "engine/search/dense_search.h"
+#include "engine/search/formula_scoring.h"
 #include "engine/search/fusion.h"
 #include "engine/search/hydrate.h"
+#include "engine/search/ordering.h"
+#include "engine/search/query_trace.h"
+#include "engine/search/vector_input.h"
 #include "engine/search/vector_query.h"
 
 namespace almagest {
 namespace {
 
-// One query's context while its tree is walked. All legs see the same view.
+// What a node of the tree found.
+struct NodeResult {
+  std::vector<RankedSlot> ranked;      // Best first, as similarities.
+  Distance distance = Distance::kDot;  // How they read as scores.
+  std::vector<double> order_values;    // One per entry where the order is by a payload value.
+};
+
+// One query's context while its tree is walked. All nodes see the same view.
 class Executor {
  public:
   Executor(const Collection& collection, const QueryRequest& request)
@@ -20,26 +30,65 @@ class Executor {
   Result<std::vector<Hit>> Run();
 
  private:
-  // The best `limit` of a node, as similarities.
-  Result<std::vector<RankedSlot>> RunNode(const QueryNode& node,
-                                          const std::vector<const Filter*>& inherited,
-                                          uint64_t limit, size_t depth);
-  Result<std::vector<RankedSlot>> RunFusion(const QueryNode& node, const FusionQuery& fusion,
-                                            std::span<const std::vector<RankedSlot>> lists);
-  Result<std::vector<RankedSlot>> RunOrderBy(const OrderByQuery& order,
-                                             const std::optional<SlotSet>& allowed,
-                                             uint64_t limit);
-  Result<std::vector<RankedSlot>> RunSample(const std::optional<SlotSet>& allowed, uint64_t limit);
-  Result<std::vector<RankedSlot>> RunById(const std::optional<SlotSet>& allowed, uint64_t limit);
-  Result<std::optional<SlotSet>> Allowed(const std::vector<const Filter*>& filters) const;
-  Result<Distance> DistanceOf(const QueryNode& node) const;
+  using Filters = std::vector<const Filter*>;
+
+  // The best `limit` of a node, which the request has at `path`.
+  Result<NodeResult> RunNode(const QueryNode& node, const Filters& inherited, uint64_t limit,
+                             const std::string& path);
+  // What ranks the results of the prefetches from their scores alone.
+  Result<NodeResult> RunFusion(const QueryNode& node, const FusionQuery& fusion,
+                               const std::vector<NodeResult>& prefetched);
+  Result<NodeResult> RunFormula(const QueryNode& node, const FormulaQuery& formula,
+                                const std::vector<NodeResult>& prefetched);
+  // What ranks points of the collection, or those of `allowed`.
+  Result<NodeResult> RunRanking(const QueryNode& node, std::optional<SlotSet> allowed,
+                                uint64_t limit, LegTrace* trace);
+  void Trace(const QueryNode& node, const NodeResult& result, LegTrace leg) const;
+  void TraceHits(const std::vector<SlotHit>& hits) const;
+  Result<std::optional<SlotSet>> Allowed(const Filters& filters) const;
+  void OrderEqualsById(const NodeResult& found, std::vector<SlotHit>& hits) const;
 
   const Collection& collection_;
   const QueryRequest& request_;
   std::shared_ptr<const CollectionView> view_;
+  uint64_t offset_ = 0;
+  SlotSet excluded_;
 };
 
-Result<std::optional<SlotSet>> Executor::Allowed(const std::vector<const Filter*>& filters) const {
+Result<> CheckNode(const QueryNode& node, size_t depth) {
+  if (depth > kQueryDepthMax) {
+    return Fail(ErrorCode::kBadRequest,
+                "prefetches are nested deeper than " + std::to_string(kQueryDepthMax) + " levels");
+  }
+  const bool is_fusion = node.query && std::holds_alternative<FusionQuery>(*node.query);
+  const bool is_formula = node.query && std::holds_alternative<FormulaQuery>(*node.query);
+  // The texts are Qdrant's, which clients compare.
+  if (!node.prefetch.empty() && !node.query) {
+    return Fail(ErrorCode::kBadRequest,
+                "A query is needed to merge the prefetches. Can't have prefetches without defining "
+                "a query.");
+  }
+  if (node.score_threshold && !node.query) {
+    return Fail(ErrorCode::kBadRequest,
+                "A query is needed to use the score_threshold. Can't have score_threshold without "
+                "defining a query.");
+  }
+  if (node.score_threshold && std::holds_alternative<OrderByQuery>(*node.query)) {
+    return Fail(ErrorCode::kBadRequest, "Can't use score_threshold with an order_by query.");
+  }
+  if (is_fusion && !node.using_vector.empty()) {
+    return Fail(ErrorCode::kBadRequest,
+                "Fusion queries cannot be combined with the 'using' field.");
+  }
+  if ((is_fusion || is_formula) && node.prefetch.empty()) {
+    return Fail(ErrorCode::kBadRequest, is_fusion ? "cannot apply Fusion without prefetches"
+                                                  : "cannot apply Formula without prefetches");
+  }
+  for (const QueryNode& child : node.prefetch) ALMAGEST_TRY_VOID(CheckNode(child, depth + 1));
+  return {};
+}
+
+Result<std::optional<SlotSet>> Executor::Allowed(const Filters& filters) const {
   if (filters.empty()) return std::optional<SlotSet>();
   if (filters.size() == 1) {
     ALMAGEST_TRY(SlotSet slots, collection_.MatchingSlots(*filters[0], request_.deadline));
@@ -53,162 +102,203 @@ Result<std::optional<SlotSet>> Executor::Allowed(const std::vector<const Filter*
   return std::optional<SlotSet>(std::move(slots));
 }
 
-Result<Distance> Executor::DistanceOf(const QueryNode& node) const {
-  if (!node.query || !IsVectorQuery(*node.query)) return Distance::kDot;
-  ALMAGEST_TRY(const Collection::Field field, collection_.FindField(node.using_vector));
-  return ScoreDistance(*node.query, field);
+// Scores of fusions and formulas pass a threshold that they equal.
+void DropBelow(const std::optional<double>& threshold, std::vector<RankedSlot>& ranked) {
+  if (!threshold) return;
+  std::erase_if(ranked, [&](const RankedSlot& entry) {
+    return static_cast<double>(entry.score) < *threshold;
+  });
 }
 
-Result<std::vector<RankedSlot>> Executor::RunFusion(
-    const QueryNode& node, const FusionQuery& fusion,
-    std::span<const std::vector<RankedSlot>> lists) {
-  if (!node.using_vector.empty()) {
-    return Fail(ErrorCode::kBadRequest, "a fusion query cannot be combined with `using`");
+Result<NodeResult> Executor::RunFusion(const QueryNode& node, const FusionQuery& fusion,
+                                       const std::vector<NodeResult>& prefetched) {
+  if (!fusion.weights.empty() && fusion.weights.size() != prefetched.size()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "Number of weights in RRF should match number of pre-fetches: got " +
+                    std::to_string(fusion.weights.size()) + ", expected " +
+                    std::to_string(prefetched.size()));
   }
-  if (node.prefetch.empty()) {
-    return Fail(ErrorCode::kBadRequest, "a fusion query needs at least one prefetch");
-  }
-  if (!fusion.weights.empty() && fusion.weights.size() != lists.size()) {
-    return Fail(ErrorCode::kOutOfRange,
-                "rrf.weights has " + std::to_string(fusion.weights.size()) + " values, there are " +
-                    std::to_string(lists.size()) + " prefetches");
-  }
-  auto fused = fusion.kind == FusionQuery::Kind::kRrf
-                   ? FuseReciprocalRanks(lists, fusion.rrf_k, fusion.weights)
-                   : FuseByDistribution(lists);
-  if (node.score_threshold) {
-    std::erase_if(fused, [&](const RankedSlot& entry) {
-      return static_cast<double>(entry.score) < *node.score_threshold;
-    });
-  }
+  std::vector<std::vector<RankedSlot>> lists;
+  for (const NodeResult& result : prefetched) lists.push_back(result.ranked);
+  NodeResult fused;
+  fused.ranked = fusion.kind == FusionQuery::Kind::kRrf
+                     ? FuseReciprocalRanks(lists, fusion.rrf_k, fusion.weights)
+                     : FuseByDistribution(lists);
+  DropBelow(node.score_threshold, fused.ranked);
   return fused;
 }
 
-Result<std::vector<RankedSlot>> Executor::RunOrderBy(const OrderByQuery& order,
-                                                     const std::optional<SlotSet>& allowed,
-                                                     uint64_t limit) {
-  std::vector<RankedSlot> ranked;
-  ALMAGEST_TRY_VOID(collection_.VisitOrdered(order.key, order.descending, order.start_from,
-                                             [&](double, Slot slot) {
-                                               if (ranked.size() == limit) return false;
-                                               if (!allowed || allowed->Contains(slot)) {
-                                                 ranked.push_back({slot, 0});
-                                               }
-                                               return true;
-                                             }));
-  return ranked;
-}
-
-Result<std::vector<RankedSlot>> Executor::RunSample(const std::optional<SlotSet>& allowed,
-                                                    uint64_t limit) {
-  // Reservoir sampling (Vitter 1985, algorithm R): one pass, every subset equally likely.
-  static thread_local std::mt19937_64 random{std::random_device{}()};
-  std::vector<RankedSlot> sample;
-  uint64_t seen = 0;
-  const auto offer = [&](Slot slot) {
-    ++seen;
-    if (sample.size() < limit) {
-      sample.push_back({slot, 0});
-    } else {
-      const uint64_t place = std::uniform_int_distribution<uint64_t>(0, seen - 1)(random);
-      if (place < limit) sample[place] = {slot, 0};
-    }
-    return true;
-  };
-  if (allowed) {
-    allowed->ForEach(offer);
-  } else {
-    ALMAGEST_TRY_VOID(collection_.VisitPoints(
-        std::nullopt, [&](const PointId&, Slot slot) { return offer(slot); }));
-  }
-  std::shuffle(sample.begin(), sample.end(), random);
-  return sample;
-}
-
-Result<std::vector<RankedSlot>> Executor::RunById(const std::optional<SlotSet>& allowed,
-                                                  uint64_t limit) {
-  std::vector<RankedSlot> ranked;
-  ALMAGEST_TRY_VOID(collection_.VisitPoints(std::nullopt, [&](const PointId&, Slot slot) {
-    if (ranked.size() == limit) return false;
-    if (!allowed || allowed->Contains(slot)) ranked.push_back({slot, 0});
-    return true;
-  }));
-  return ranked;
-}
-
-Result<std::vector<RankedSlot>> Executor::RunNode(const QueryNode& node,
-                                                  const std::vector<const Filter*>& inherited,
-                                                  uint64_t limit, size_t depth) {
-  if (depth > kQueryDepthMax) {
-    return Fail(ErrorCode::kBadRequest, "prefetches are nested deeper than " +
-                                            std::to_string(kQueryDepthMax) + " levels");
-  }
-  if (request_.deadline.Expired()) return Fail(ErrorCode::kTimeout, "the query exceeded its time limit");
-  std::vector<const Filter*> filters = inherited;
-  if (node.filter && !node.filter->empty()) filters.push_back(&*node.filter);
-  // A prefetch obeys the filters of the nodes above it, so that a limit is not spent on points
-  // that the final answer would drop.
+Result<NodeResult> Executor::RunFormula(const QueryNode& node, const FormulaQuery& formula,
+                                        const std::vector<NodeResult>& prefetched) {
   std::vector<std::vector<RankedSlot>> lists;
-  for (const QueryNode& child : node.prefetch) {
-    ALMAGEST_TRY(auto list, RunNode(child, filters, child.limit, depth + 1));
-    lists.push_back(std::move(list));
+  for (const NodeResult& result : prefetched) {
+    std::vector<RankedSlot>& list = lists.emplace_back(result.ranked);
+    for (RankedSlot& entry : list) entry.score = RestScore(result.distance, entry.score);
   }
-  if (!node.prefetch.empty() && !node.query) {
-    return Fail(ErrorCode::kBadRequest, "a query is needed to merge the prefetches");
-  }
-  if (node.query) {
-    if (const auto* fusion = std::get_if<FusionQuery>(&*node.query)) {
-      ALMAGEST_TRY(auto fused, RunFusion(node, *fusion, lists));
-      if (fused.size() > limit) fused.resize(limit);
-      return fused;
-    }
-  }
-  std::optional<SlotSet> allowed;
-  if (!node.prefetch.empty()) {
-    SlotSet candidates;
-    for (const auto& list : lists) {
-      for (const RankedSlot& entry : list) candidates.Add(entry.slot);
-    }
-    allowed = std::move(candidates);
+  NodeResult scored;
+  ALMAGEST_TRY(scored.ranked, ScoreByFormula(collection_, formula, lists, request_.deadline));
+  DropBelow(node.score_threshold, scored.ranked);
+  return scored;
+}
+
+Result<NodeResult> Executor::RunRanking(const QueryNode& node, std::optional<SlotSet> allowed,
+                                        uint64_t limit, LegTrace* trace) {
+  NodeResult result;
+  const PointChoice choice{allowed ? &*allowed : nullptr, &excluded_};
+  if (!node.query) {
+    ALMAGEST_TRY(result.ranked, PointsById(collection_, choice, limit, request_.deadline));
+  } else if (const auto* order = std::get_if<OrderByQuery>(&*node.query)) {
+    ALMAGEST_TRY(auto points, PointsByValue(collection_, *order, choice, limit, request_.deadline));
+    result.ranked = std::move(points.ranked);
+    result.order_values = std::move(points.values);
+  } else if (std::holds_alternative<SampleQuery>(*node.query)) {
+    ALMAGEST_TRY(result.ranked, RandomPoints(collection_, choice, limit, request_.deadline));
   } else {
-    ALMAGEST_TRY(allowed, Allowed(filters));
+    ALMAGEST_TRY(const Collection::Field field, collection_.FindField(node.using_vector));
+    result.distance = ScoreDistance(*node.query, field);
+    ALMAGEST_TRY(result.ranked,
+                 RunVectorQuery({collection_, *view_, request_, node, std::move(allowed), excluded_,
+                                 limit, /*exact=*/!node.prefetch.empty(), trace}));
   }
-  if (!node.query) return RunById(allowed, limit);
-  if (IsVectorQuery(*node.query)) {
-    return RunVectorQuery({collection_, *view_, request_, node, std::move(allowed), limit,
-                           /*exact=*/!node.prefetch.empty()});
+  return result;
+}
+
+// Of a point with several values the first, since another node ranks points.
+void KeepFirstOfEach(std::vector<RankedSlot>& ranked) {
+  SlotSet seen;
+  std::erase_if(ranked, [&](const RankedSlot& entry) {
+    const bool is_new = !seen.Contains(entry.slot);
+    seen.Add(entry.slot);
+    return !is_new;
+  });
+}
+
+void Executor::Trace(const QueryNode& node, const NodeResult& result, LegTrace leg) const {
+  constexpr const char* kKinds[] = {
+      "nearest", "fusion",  "order_by",           "sample", "recommend", "discover",
+      "context", "formula", "relevance_feedback", "set"};
+  static_assert(std::size(kKinds) == std::variant_size_v<QueryKind>);
+  leg.kind = node.query ? kKinds[node.query->index()] : "points by id";
+  leg.vector_name = node.using_vector;
+  for (const RankedSlot& entry : result.ranked) {
+    leg.results.push_back({entry.slot, RestScore(result.distance, entry.score)});
   }
-  if (const auto* order = std::get_if<OrderByQuery>(&*node.query)) {
-    return RunOrderBy(*order, allowed, limit);
+  if (node.query && IsVectorQuery(*node.query)) {
+    const auto field = collection_.FindField(node.using_vector);
+    const auto versions = field ? view_->versions.find(field->id) : view_->versions.end();
+    if (versions != view_->versions.end()) {
+      leg.version = request_.as_version.value_or(versions->second->active());
+    }
   }
-  return RunSample(allowed, limit);
+  request_.trace->legs.push_back(std::move(leg));
+}
+
+void Executor::TraceHits(const std::vector<SlotHit>& hits) const {
+  QueryTrace& trace = *request_.trace;
+  trace.hits.resize(hits.size());
+  std::unordered_map<Slot, std::vector<size_t>> positions;
+  for (size_t i = 0; i < hits.size(); ++i) positions[hits[i].slot].push_back(i);
+  for (size_t leg = 0; leg < trace.legs.size(); ++leg) {
+    const auto& results = trace.legs[leg].results;
+    for (size_t rank = 0; rank < results.size(); ++rank) {
+      const auto found = positions.find(results[rank].slot);
+      if (found == positions.end()) continue;
+      for (const size_t i : found->second) {
+        trace.hits[i].push_back({leg, rank, results[rank].score});
+      }
+    }
+  }
+}
+
+Result<NodeResult> Executor::RunNode(const QueryNode& node, const Filters& inherited,
+                                     uint64_t limit, const std::string& path) {
+  if (request_.deadline.Expired()) {
+    return Fail(ErrorCode::kTimeout, "the query exceeded its time limit");
+  }
+  Filters filters = inherited;
+  if (node.filter && !node.filter->empty()) filters.push_back(&*node.filter);
+  std::vector<NodeResult> prefetched;
+  for (size_t i = 0; i < node.prefetch.size(); ++i) {
+    const QueryNode& child = node.prefetch[i];
+    // A page further on needs more to choose from.
+    const uint64_t child_limit = std::min(child.limit, UINT64_MAX - offset_) + offset_;
+    const std::string name = "prefetch[" + std::to_string(i) + "]";
+    ALMAGEST_TRY(auto result,
+                 RunNode(child, filters, child_limit, path.empty() ? name : path + "." + name));
+    if (!result.order_values.empty()) KeepFirstOfEach(result.ranked);
+    prefetched.push_back(std::move(result));
+  }
+  const Stopwatch stopwatch;
+  LegTrace leg;
+  leg.path = path.empty() ? "query" : path;
+  NodeResult result;
+  if (node.query && std::holds_alternative<FusionQuery>(*node.query)) {
+    ALMAGEST_TRY(result, RunFusion(node, std::get<FusionQuery>(*node.query), prefetched));
+  } else if (node.query && std::holds_alternative<FormulaQuery>(*node.query)) {
+    ALMAGEST_TRY(result, RunFormula(node, std::get<FormulaQuery>(*node.query), prefetched));
+  } else {
+    std::optional<SlotSet> allowed;
+    if (node.prefetch.empty()) {
+      ALMAGEST_TRY(allowed, Allowed(filters));
+    } else {
+      allowed.emplace();
+      for (const NodeResult& list : prefetched) {
+        for (const RankedSlot& entry : list.ranked) allowed->Add(entry.slot);
+      }
+    }
+    leg.filter_seconds = stopwatch.seconds();
+    if (allowed) leg.matches = allowed->size();
+    ALMAGEST_TRY(result, RunRanking(node, std::move(allowed), limit,
+                                    request_.trace != nullptr ? &leg : nullptr));
+  }
+  if (result.ranked.size() > limit) result.ranked.resize(limit);
+  leg.seconds = stopwatch.seconds();
+  if (request_.trace != nullptr) Trace(node, result, std::move(leg));
+  return result;
+}
+
+// Nodes rank equal scores by slot; what users see is ordered by their own ids.
+void Executor::OrderEqualsById(const NodeResult& found, std::vector<SlotHit>& hits) const {
+  const QueryNode& root = request_.root;
+  const bool scored = root.query && (std::holds_alternative<FusionQuery>(*root.query) ||
+                                     std::holds_alternative<FormulaQuery>(*root.query) ||
+                                     (IsVectorQuery(*root.query) && !OrdersByItself(*root.query)));
+  if (!scored) return;
+  std::ranges::stable_sort(hits, [&](const SlotHit& a, const SlotHit& b) {
+    if (a.score != b.score) {
+      return LargerIsNearer(found.distance) ? a.score > b.score : a.score < b.score;
+    }
+    return a.id < b.id;
+  });
 }
 
 Result<std::vector<Hit>> Executor::Run() {
+  const Stopwatch stopwatch;
   const QueryNode& root = request_.root;
+  ALMAGEST_TRY_VOID(CheckNode(root, 0));
+  ALMAGEST_TRY(excluded_, NamedPoints(collection_, request_));
   const uint64_t points = collection_.point_count();
   // Offsets and limits up to 2^64-1 are legal; more than there are points is the same as all.
-  const uint64_t offset = std::min(request_.offset, points);
-  const uint64_t limit = std::min(root.limit, points) + offset;
-  ALMAGEST_TRY(const Distance distance, DistanceOf(root));
-  ALMAGEST_TRY(auto ranked, RunNode(root, {}, limit, 0));
-  for (RankedSlot& entry : ranked) entry.score = RestScore(distance, entry.score);
-  ALMAGEST_TRY(auto hits, Hydrate(collection_, ranked, request_.with_payload,
-                                  request_.with_vector));
-  const bool scored = root.query && (std::holds_alternative<FusionQuery>(*root.query) ||
-                                     (IsVectorQuery(*root.query) && !OrdersByItself(*root.query)));
-  if (scored) {
-    // Ranked by slot among equals; what users see is ordered by their own ids.
-    std::stable_sort(hits.begin(), hits.end(), [&](const Hit& a, const Hit& b) {
-      if (a.score != b.score) return LargerIsNearer(distance) ? a.score > b.score
-                                                              : a.score < b.score;
-      return a.id < b.id;
-    });
-  }
-  hits.erase(hits.begin(), hits.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(
-                                              offset, hits.size())));
+  offset_ = std::min(request_.offset, points);
+  // The second page of a random order is as good as the first.
+  const bool is_random = root.query && std::holds_alternative<SampleQuery>(*root.query);
+  if (is_random && root.prefetch.empty()) offset_ = 0;
+  ALMAGEST_TRY(auto found, RunNode(root, {}, std::min(root.limit, points) + offset_, ""));
+  for (RankedSlot& entry : found.ranked) entry.score = RestScore(found.distance, entry.score);
+  const Stopwatch fetching;
+  auto hits = IdentifySlots(collection_, found.ranked, found.order_values);
+  OrderEqualsById(found, hits);
+  hits.erase(hits.begin(),
+             hits.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(offset_, hits.size())));
   if (hits.size() > root.limit) hits.resize(root.limit);
-  return hits;
+  if (request_.trace != nullptr) TraceHits(hits);
+  ALMAGEST_TRY(auto complete, Hydrate(collection_, std::move(hits), request_.with_payload,
+                                      request_.with_vector, request_.deadline));
+  if (request_.trace != nullptr) {
+    request_.trace->fetch_seconds = fetching.seconds();
+    request_.trace->seconds = stopwatch.seconds();
+  }
+  return complete;
 }
 
 }  // namespace

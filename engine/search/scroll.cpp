@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/search/hydrate.h"
+#include "engine/search/ordering.h"
 #include "engine/search/query_executor.h"
 
 namespace almagest {
@@ -21,23 +22,13 @@ Result<ScrollPage> ScrollOrdered(const Collection& collection, const ScrollReque
     return Fail(ErrorCode::kBadRequest,
                 "offset cannot be used together with order_by; page with order_by.start_from");
   }
-  std::vector<RankedSlot> ranked;
-  std::vector<double> values;
-  ALMAGEST_TRY_VOID(collection.VisitOrdered(
-      request.order_by->key, request.order_by->descending, request.order_by->start_from,
-      [&](double value, Slot slot) {
-        if (allowed && !allowed->Contains(slot)) return true;
-        if (!collection.FindPoint(slot)) return true;
-        ranked.push_back({slot, 0});
-        values.push_back(value);
-        return ranked.size() < request.limit;
-      }));
+  ALMAGEST_TRY(const OrderedPoints points, PointsByValue(collection, *request.order_by,
+                                                         {allowed ? &*allowed : nullptr, nullptr},
+                                                         request.limit, request.deadline));
   ScrollPage page;
   ALMAGEST_TRY(page.points,
-               Hydrate(collection, ranked, request.with_payload, request.with_vector));
-  for (size_t i = 0; i < page.points.size() && page.points.size() == values.size(); ++i) {
-    page.points[i].order_value = values[i];
-  }
+               Hydrate(collection, IdentifySlots(collection, points.ranked, points.values),
+                       request.with_payload, request.with_vector, request.deadline));
   return page;
 }
 
@@ -64,8 +55,8 @@ Result<ScrollPage> Scroll(const Collection& collection, const ScrollRequest& req
     return true;
   }));
   if (expired) return Fail(ErrorCode::kTimeout, "the scroll exceeded its time limit");
-  ALMAGEST_TRY(page.points,
-               Hydrate(collection, ranked, request.with_payload, request.with_vector));
+  ALMAGEST_TRY(page.points, Hydrate(collection, IdentifySlots(collection, ranked),
+                                    request.with_payload, request.with_vector, request.deadline));
   return page;
 }
 
@@ -84,7 +75,7 @@ Result<std::vector<Hit>> Retrieve(const Collection& collection, std::span<const 
     const Slot slot = collection.FindSlot(id);
     if (slot != kNoSlot) found.push_back({slot, 0});
   }
-  return Hydrate(collection, found, with_payload, with_vector);
+  return Hydrate(collection, IdentifySlots(collection, found), with_payload, with_vector);
 }
 
 }  // namespace almagest

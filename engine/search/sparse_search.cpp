@@ -9,7 +9,9 @@ Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
                                              const SparseSearch& search) {
   std::vector<float> weights = search.query->values;
   if (search.field.sparse.idf) {
-    const std::vector<float> idf = collection.Idf(search.field.id, search.query->indices);
+    const std::vector<float> idf = search.idf != nullptr
+                                       ? *search.idf
+                                       : collection.Idf(search.field.id, search.query->indices);
     for (size_t i = 0; i < weights.size(); ++i) weights[i] *= idf[i];
   }
   std::vector<std::vector<RankedSlot>> lists;
@@ -18,6 +20,7 @@ Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
     const SparseIndex* sealed = segment->sparse(search.field.id);
     const GrowingSparseIndex* growing = segment->growing_sparse(search.field.id);
     const uint32_t rows = segment->row_count();
+    const Stopwatch stopwatch;
     if ((sealed == nullptr && growing == nullptr) || rows == 0) continue;
     std::optional<RowAllowance> allowance;
     if (search.allowed != nullptr) {
@@ -37,6 +40,11 @@ Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
     std::vector<RankedSlot>& list = lists.emplace_back();
     list.reserve(found.size());
     for (const ScoredRow& row : found) list.push_back({segment->slot_of(row.row), row.score});
+    if (search.trace != nullptr) {
+      search.trace->push_back({segment->id(), segment->sealed(), rows,
+                               allowance ? allowance->rows.size() : rows, "posting lists",
+                               "sparse vectors are searched exactly", 0, stopwatch.seconds()});
+    }
   }
   return MergeSegments(std::move(lists), search.k);
 }

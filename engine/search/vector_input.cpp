@@ -3,6 +3,77 @@
 #include <cmath>
 
 namespace almagest {
+namespace {
+
+// Calls `visit` for every vector input of a query.
+template <class Visit>
+void ForEachInput(const QueryKind& query, const Visit& visit) {
+  const auto visit_all = [&](const std::vector<VectorInput>& inputs) {
+    for (const VectorInput& input : inputs) visit(input);
+  };
+  const auto visit_pairs = [&](const std::vector<ContextPair>& pairs) {
+    for (const ContextPair& pair : pairs) {
+      visit(pair.positive);
+      visit(pair.negative);
+    }
+  };
+  if (const auto* nearest = std::get_if<NearestQuery>(&query)) visit(nearest->target);
+  if (const auto* recommend = std::get_if<RecommendQuery>(&query)) {
+    visit_all(recommend->positive);
+    visit_all(recommend->negative);
+  }
+  if (const auto* discover = std::get_if<DiscoverQuery>(&query)) {
+    visit(discover->target);
+    visit_pairs(discover->pairs);
+  }
+  if (const auto* context = std::get_if<ContextQuery>(&query)) visit_pairs(context->pairs);
+  if (const auto* sets = std::get_if<SetQuery>(&query)) {
+    for (const auto* list : {&sets->all_of, &sets->any_of, &sets->none_of}) {
+      for (const SetQuery::Examples& examples : *list) visit_all(examples);
+    }
+  }
+  if (const auto* feedback = std::get_if<RelevanceFeedbackQuery>(&query)) {
+    visit(feedback->target);
+    for (const auto& item : feedback->feedback) visit(item.example);
+  }
+}
+
+// The collection that vectors are looked up in.
+Result<std::shared_ptr<Collection>> FindSource(const QueryRequest& request,
+                                               const LookupFrom& lookup) {
+  auto source = request.find_collection(lookup.collection);
+  if (source || source.error().code != ErrorCode::kNotFound) return source;
+  return Fail(ErrorCode::kNotFound, "Collection " + lookup.collection + " not found");
+}
+
+Result<> AddNamedPoints(const Collection& collection, const QueryRequest& request,
+                        const QueryNode& node, SlotSet& named) {
+  for (const QueryNode& child : node.prefetch) {
+    ALMAGEST_TRY_VOID(AddNamedPoints(collection, request, child, named));
+  }
+  if (!node.query) return {};
+  std::vector<PointId> ids;
+  ForEachInput(*node.query, [&](const VectorInput& input) {
+    if (const auto* id = std::get_if<PointId>(&input)) ids.push_back(*id);
+  });
+  if (!ids.empty() && node.lookup_from && request.find_collection) {
+    ALMAGEST_TRY(const auto source, FindSource(request, *node.lookup_from));
+    if (source->id() != collection.id()) return {};
+  }
+  for (const PointId& id : ids) {
+    const Slot slot = collection.FindSlot(id);
+    if (slot != kNoSlot) named.Add(slot);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SlotSet> NamedPoints(const Collection& collection, const QueryRequest& request) {
+  SlotSet named;
+  ALMAGEST_TRY_VOID(AddNamedPoints(collection, request, request.root, named));
+  return named;
+}
 
 Result<VectorData> VectorInputs::VectorOf(const PointId& id) {
   const std::optional<LookupFrom>& lookup = node_.lookup_from;
@@ -10,7 +81,7 @@ Result<VectorData> VectorInputs::VectorOf(const PointId& id) {
     if (!request_.find_collection) {
       return Fail(ErrorCode::kBadRequest, "lookup_from cannot be used here");
     }
-    ALMAGEST_TRY(lookup_, request_.find_collection(lookup->collection));
+    ALMAGEST_TRY(lookup_, FindSource(request_, *lookup));
   }
   const Collection& source = lookup ? *lookup_ : collection_;
   const std::string name =
@@ -26,7 +97,6 @@ Result<VectorData> VectorInputs::VectorOf(const PointId& id) {
     return Fail(ErrorCode::kNotFound,
                 "Point " + PointIdToString(id) + " has no vector '" + name + "'");
   }
-  if (!lookup) own_slots_.push_back(slot);
   return std::move(found->second);
 }
 

@@ -23,9 +23,6 @@ class VectorInputs {
   Result<VectorData> Resolve(const VectorInput& input);
   Result<std::vector<VectorData>> ResolveAll(std::span<const VectorInput> inputs);
 
-  // Points of the searched collection that were named so far.
-  const std::vector<Slot>& own_slots() const { return own_slots_; }
-
  private:
   Result<VectorData> VectorOf(const PointId& id);
   Result<> Check(const VectorData& vector) const;
@@ -35,7 +32,9 @@ class VectorInputs {
   const QueryNode& node_;
   const QueryRequest& request_;
   std::shared_ptr<Collection> lookup_;
-  std::vector<Slot> own_slots_;
 };
+
+// Points of the collection that are named as examples anywhere in the tree.
+Result<SlotSet> NamedPoints(const Collection& collection, const QueryRequest& request);
 
 }  // namespace almagest

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "engine/search/corpus_idf.h"
 #include "engine/search/dense_search.h"
 #include "engine/search/diversify.h"
 #include "engine/search/example_scoring.h"
@@ -23,10 +24,14 @@ class VectorQuery {
         field_(std::move(field)),
         inputs_(context.collection, field_, context.node, context.request) {}
 
+  // Before anything else.
+  Result<> FindIdfCorpus();
   Result<std::vector<RankedSlot>> Nearest(const NearestQuery& query);
   Result<std::vector<RankedSlot>> Recommend(const RecommendQuery& query);
   Result<std::vector<RankedSlot>> Discover(const DiscoverQuery& query);
   Result<std::vector<RankedSlot>> Context(const ContextQuery& query);
+  Result<std::vector<RankedSlot>> Feedback(const RelevanceFeedbackQuery& query);
+  Result<std::vector<RankedSlot>> Sets(const SetQuery& query);
 
  private:
   Result<std::vector<RankedSlot>> Search(const VectorData& target, size_t k, const SlotSet* allowed,
@@ -35,6 +40,7 @@ class VectorQuery {
   // The candidates that have the vector, ascending.
   Result<> FindPoints();
   Result<Similarities> SimilaritiesTo(std::span<const VectorInput> examples);
+  Result<Similarities> SimilaritiesToSets(std::span<const SetQuery::Examples> sets);
   std::vector<RankedSlot> BestOf(const std::vector<float>& scores);
   void Cut(std::vector<RankedSlot>& ranked, uint64_t limit) const;
   bool Passes(float similarity) const;
@@ -42,17 +48,46 @@ class VectorQuery {
   const VectorQueryContext& context_;
   Collection::Field field_;
   VectorInputs inputs_;
+  std::optional<SlotSet> idf_corpus_;
   SlotSet point_set_;
   std::vector<Slot> points_;
   std::vector<bool> seen_;  // By a search, of points_.
 };
 
+Result<> VectorQuery::FindIdfCorpus() {
+  const QueryNode& node = context_.node;
+  if (!node.params.idf_corpus) return {};
+  if (!field_.is_sparse || !field_.sparse.idf) {
+    return Fail(ErrorCode::kBadRequest, "params.idf has a corpus, but vector '" +
+                                            node.using_vector +
+                                            "' is no sparse vector with the idf modifier");
+  }
+  Filter corpus;
+  corpus.must = {FilterCondition{std::make_shared<const Filter>(*node.params.idf_corpus)},
+                 HasVectorCondition{node.using_vector}};
+  ALMAGEST_TRY(idf_corpus_, context_.collection.MatchingSlots(corpus, context_.request.deadline));
+  return {};
+}
+
 Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, size_t k,
                                                     const SlotSet* allowed, bool exact) const {
   const QueryNode& node = context_.node;
   if (field_.is_sparse) {
-    SparseSearch search{field_,  &std::get<SparseVector>(target), k,
-                        allowed, node.params.indexed_only,        context_.request.deadline};
+    const auto& query = std::get<SparseVector>(target);
+    SparseSearch search;
+    search.field = field_;
+    search.query = &query;
+    search.k = k;
+    search.allowed = allowed;
+    search.indexed_only = node.params.indexed_only;
+    search.deadline = context_.request.deadline;
+    if (context_.trace != nullptr) search.trace = &context_.trace->segments;
+    std::vector<float> idf;
+    if (idf_corpus_) {
+      ALMAGEST_TRY(idf, CorpusIdf(context_.collection, context_.view, field_, *idf_corpus_,
+                                  query.indices, context_.request.deadline));
+      search.idf = &idf;
+    }
     return SearchSparse(context_.collection, context_.view, search);
   }
   DenseSearch search;
@@ -65,6 +100,7 @@ Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, si
   search.allowed = allowed;
   search.as_version = context_.request.as_version;
   search.deadline = context_.request.deadline;
+  if (context_.trace != nullptr) search.trace = &context_.trace->segments;
   return SearchDense(context_.view, search);
 }
 
@@ -76,19 +112,18 @@ bool VectorQuery::Passes(float similarity) const {
   return LargerIsNearer(distance) ? score > *threshold : score < *threshold;
 }
 
-// Drops the examples themselves, what is beyond the limit, and what the threshold refuses.
+// Drops what is excluded, what is beyond the limit, and what the threshold refuses.
 void VectorQuery::Cut(std::vector<RankedSlot>& ranked, uint64_t limit) const {
-  const std::vector<Slot>& own = inputs_.own_slots();
   std::erase_if(ranked, [&](const RankedSlot& entry) {
-    return std::ranges::find(own, entry.slot) != own.end() || !Passes(entry.score);
+    return context_.excluded.Contains(entry.slot) || !Passes(entry.score);
   });
   if (ranked.size() > limit) ranked.resize(limit);
 }
 
 Result<std::vector<RankedSlot>> VectorQuery::NearestTo(const VectorData& target, uint64_t limit) {
-  // More than asked for by the examples, which are left out of their own neighbours.
+  // More than asked for, since the excluded ones are dropped from what is found.
   const size_t k =
-      std::min<uint64_t>(limit, context_.collection.point_count()) + inputs_.own_slots().size();
+      std::min<uint64_t>(limit, context_.collection.point_count()) + context_.excluded.size();
   const SlotSet* allowed = context_.candidates ? &*context_.candidates : nullptr;
   ALMAGEST_TRY(auto ranked, Search(target, k, allowed, context_.exact));
   Cut(ranked, limit);
@@ -98,11 +133,12 @@ Result<std::vector<RankedSlot>> VectorQuery::NearestTo(const VectorData& target,
 Result<std::vector<RankedSlot>> VectorQuery::Nearest(const NearestQuery& query) {
   ALMAGEST_TRY(const VectorData target, inputs_.Resolve(query.target));
   if (!query.mmr) return NearestTo(target, context_.limit);
-  ALMAGEST_TRY(auto ranked,
-               NearestTo(target, query.mmr->candidates_limit.value_or(context_.limit)));
+  const uint64_t candidates =
+      query.mmr->candidates_limit.value_or(std::min(context_.limit, kDiversifiedMax));
+  ALMAGEST_TRY(auto ranked, NearestTo(target, candidates));
   return Diversify(context_.collection, context_.view, context_.node.using_vector, field_,
                    context_.request.as_version, std::move(ranked), query.mmr->diversity,
-                   context_.limit);
+                   context_.limit, context_.request.deadline);
 }
 
 // 2 avg(positive) - avg(negative) of sparse vectors, term by term.
@@ -187,12 +223,49 @@ Result<std::vector<RankedSlot>> VectorQuery::Context(const ContextQuery& query) 
   return BestOf(ContextScores(liked, disliked, points_.size()));
 }
 
+Result<std::vector<RankedSlot>> VectorQuery::Feedback(const RelevanceFeedbackQuery& query) {
+  if (query.feedback.empty()) {
+    return Fail(ErrorCode::kOutOfRange, "relevance_feedback: feedback elements must be non-empty");
+  }
+  std::vector<VectorInput> examples{query.target};
+  std::vector<float> scores;
+  for (const RelevanceFeedbackQuery::Item& item : query.feedback) {
+    examples.push_back(item.example);
+    scores.push_back(item.score);
+  }
+  ALMAGEST_TRY_VOID(FindPoints());
+  ALMAGEST_TRY(const auto similarities, SimilaritiesTo(examples));
+  return BestOf(FeedbackScores(similarities.front(), std::span(similarities).subspan(1), scores,
+                               {query.a, query.b, query.c}));
+}
+
+Result<std::vector<RankedSlot>> VectorQuery::Sets(const SetQuery& query) {
+  if (query.all_of.empty() && query.any_of.empty()) {
+    return Fail(ErrorCode::kOutOfRange, "set: all_of and any_of are empty, one must have a set");
+  }
+  ALMAGEST_TRY_VOID(FindPoints());
+  ALMAGEST_TRY(const auto all, SimilaritiesToSets(query.all_of));
+  ALMAGEST_TRY(const auto any, SimilaritiesToSets(query.any_of));
+  ALMAGEST_TRY(const auto none, SimilaritiesToSets(query.none_of));
+  return BestOf(SetScores(all, any, none, points_.size()));
+}
+
+Result<Similarities> VectorQuery::SimilaritiesToSets(std::span<const SetQuery::Examples> sets) {
+  Similarities means;
+  for (const SetQuery::Examples& examples : sets) {
+    ALMAGEST_TRY(const auto similarities, SimilaritiesTo(examples));
+    means.push_back(MeanSimilarity(similarities, points_.size()));
+  }
+  return means;
+}
+
 Result<> VectorQuery::FindPoints() {
   Filter with_vector;
   with_vector.must.push_back(HasVectorCondition{context_.node.using_vector});
   ALMAGEST_TRY(point_set_,
                context_.collection.MatchingSlots(with_vector, context_.request.deadline));
   if (context_.candidates) point_set_ &= *context_.candidates;
+  point_set_ -= context_.excluded;
   points_ = point_set_.ToVector();
   // A sparse search finds only points that share a term; the others' product is 0.
   const bool all_count = field_.is_sparse && !context_.node.params.indexed_only;
@@ -236,7 +309,9 @@ bool IsVectorQuery(const QueryKind& query) {
   return std::holds_alternative<NearestQuery>(query) ||
          std::holds_alternative<RecommendQuery>(query) ||
          std::holds_alternative<DiscoverQuery>(query) ||
-         std::holds_alternative<ContextQuery>(query);
+         std::holds_alternative<ContextQuery>(query) ||
+         std::holds_alternative<RelevanceFeedbackQuery>(query) ||
+         std::holds_alternative<SetQuery>(query);
 }
 
 bool OrdersByItself(const QueryKind& query) {
@@ -254,11 +329,16 @@ Distance ScoreDistance(const QueryKind& query, const Collection::Field& field) {
 Result<std::vector<RankedSlot>> RunVectorQuery(const VectorQueryContext& context) {
   ALMAGEST_TRY(Collection::Field field, context.collection.FindField(context.node.using_vector));
   VectorQuery run(context, std::move(field));
+  ALMAGEST_TRY_VOID(run.FindIdfCorpus());
   const QueryKind& query = *context.node.query;
   if (const auto* nearest = std::get_if<NearestQuery>(&query)) return run.Nearest(*nearest);
   if (const auto* recommend = std::get_if<RecommendQuery>(&query)) return run.Recommend(*recommend);
   if (const auto* discover = std::get_if<DiscoverQuery>(&query)) return run.Discover(*discover);
-  return run.Context(std::get<ContextQuery>(query));
+  if (const auto* context_query = std::get_if<ContextQuery>(&query)) {
+    return run.Context(*context_query);
+  }
+  if (const auto* sets = std::get_if<SetQuery>(&query)) return run.Sets(*sets);
+  return run.Feedback(std::get<RelevanceFeedbackQuery>(query));
 }
 
 }  // namespace almagest

@@ -1,6 +1,6 @@
-// Queries that compare vectors: nearest (with MMR), recommend, discover, context. Vectors are
-// compared in served space: examples are mapped by the query side of the active adapter version,
-// points are served as its documents (dense_search.h).
+// Queries that compare vectors: nearest (with MMR), recommend, discover, context, relevance
+// feedback, sets. Vectors are compared in served space: examples are mapped by the query side of
+// the active adapter version, points are served as its documents (dense_search.h).
 #pragma once
 
 #include <optional>
@@ -8,20 +8,23 @@
 
 #include "engine/collection/collection.h"
 #include "engine/query.h"
+#include "engine/search/query_trace.h"
 #include "engine/search/ranked_slots.h"
 
 namespace almagest {
 
 // One node of a query tree at work. `candidates`: only these; nullopt: every point of the
-// collection. References live longer than the call.
+// collection; never `excluded` ones. References live longer than the call.
 struct VectorQueryContext {
   const Collection& collection;
   const CollectionView& view;
   const QueryRequest& request;
   const QueryNode& node;
   std::optional<SlotSet> candidates;
+  const SlotSet& excluded;
   uint64_t limit = 0;
-  bool exact = false;  // Score every candidate.
+  bool exact = false;         // Score every candidate.
+  LegTrace* trace = nullptr;  // Told where was searched, if given.
 };
 
 bool IsVectorQuery(const QueryKind& query);
@@ -32,8 +35,7 @@ bool OrdersByItself(const QueryKind& query);
 Distance ScoreDistance(const QueryKind& query, const Collection::Field& field);
 
 // The best `limit` points that have the vector and pass the node's score threshold, as
-// similarities. Points named as examples are left out, unless their vectors were looked up
-// elsewhere. Errors: kInvalidArgument (vector name, kind, dimension, not finite), kNotFound (a
+// similarities. Errors: kInvalidArgument (vector name, kind, dimension, not finite), kNotFound (a
 // point or its vector), kOutOfRange (no example), kBadRequest (average without a positive one),
 // kTimeout.
 //

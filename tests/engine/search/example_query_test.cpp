@@ -237,6 +237,31 @@ TEST_P(ExampleQuery, DiscoverAndContext) {
   });
 }
 
+TEST_P(ExampleQuery, RelevanceFeedbackAndSets) {
+  SCOPED_TRACE(GetParam());
+  const Example target = RandomExample();
+  const auto examples = RandomExamples(5);
+  const auto named = named_;
+  RelevanceFeedbackQuery feedback{target.input, {}, 0.5f, 2.0f, 1.5f};
+  for (size_t i = 0; i < 5; ++i) {
+    feedback.feedback.push_back({examples[i].input, static_cast<float>((i * 3) % 5)});
+  }
+  Expect(feedback, [&](const DenseVector& row) {
+    // Scores 0, 3, 1, 4, 2: example 3 with 0 (by 4), then 1 with 2 (by 2).
+    const auto x = [&](size_t i) { return Similarity(examples[i].vector, row); };
+    return 0.5 * Similarity(target.vector, row) + 16 * 1.5 * (x(3) - x(0)) +
+           4 * 1.5 * (x(1) - x(2));
+  });
+  named_ = named;
+  if (std::holds_alternative<PointId>(target.input)) named_.erase(named_.begin());
+  const auto input = [&](size_t i) { return examples[i].input; };
+  Expect(SetQuery{{{input(0)}, {input(1), input(2)}}, {{input(3)}, {input(0)}}, {{input(4)}}},
+         [&](const DenseVector& row) {
+           const auto x = [&](size_t i) { return Similarity(examples[i].vector, row); };
+           return std::min({x(0), (x(1) + x(2)) / 2, std::max(x(3), x(0))}) - std::max(0.0, x(4));
+         });
+}
+
 TEST_P(ExampleQuery, SparseExamplesScoreEveryPointWithTheVector) {
   SCOPED_TRACE(GetParam());
   const SparseVector liked = testing::RandomSparse(random_),

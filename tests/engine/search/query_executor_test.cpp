@@ -174,7 +174,7 @@ TEST_F(QueryExecutor, RefusesWhatMakesNoSense) {
   EXPECT_EQ(CodeOf(request), ErrorCode::kBadRequest);
   request.root.using_vector.clear();
   request.root.query = FusionQuery{FusionQuery::Kind::kRrf, 2, {1.0, 2.0}};
-  EXPECT_EQ(CodeOf(request), ErrorCode::kOutOfRange);
+  EXPECT_EQ(CodeOf(request), ErrorCode::kInvalidArgument);
   QueryNode deep = Nearest(DenseVector{1, 0});
   for (size_t i = 0; i < kQueryDepthMax + 1; ++i) {
     QueryNode outer = Nearest(DenseVector{1, 0});
