@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "engine/learning/text_leg_export.h"
 #include "engine/learning/trainer_options.h"
 #include "engine/learning/vector_file_writer.h"
 #include "storage/base/file.h"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr size_t kRowsAtOnce = 2'048;
 constexpr uint64_t kRowsMax = std::numeric_limits<int32_t>::max();
-constexpr uint32_t kNoRow = UINT32_MAX;
+constexpr uint32_t kNotExported = UINT32_MAX;
 constexpr size_t kLiveVersionsMax = 16;  // docs/job-folder.md; the newest are compared with.
 // Of the export's time; the rest is feedback.
 constexpr double kDocumentsShare = 0.8;
@@ -28,7 +29,7 @@ Result<> CheckRowCount(const char* what, uint64_t rows) {
                                                  std::to_string(kRowsMax));
 }
 
-// Appends the documents and returns the row of each slot (kNoRow: none).
+// Appends the documents and returns the row of each slot (kNotExported: none).
 Result<std::vector<uint32_t>> WriteDocuments(const Collection& collection, FieldId field,
                                              uint32_t dimension, const std::atomic<bool>& cancel,
                                              const std::function<void(double)>& on_progress,
@@ -39,7 +40,7 @@ Result<std::vector<uint32_t>> WriteDocuments(const Collection& collection, Field
     return !cancel.load(std::memory_order_relaxed);
   }));
   std::sort(slots.begin(), slots.end());
-  std::vector<uint32_t> row_of_slot(slots.empty() ? 0 : size_t{slots.back()} + 1, kNoRow);
+  std::vector<uint32_t> row_of_slot(slots.empty() ? 0 : size_t{slots.back()} + 1, kNotExported);
   file->BeginMatrix("documents");
   std::vector<bool> present;
   for (size_t first = 0; first < slots.size(); first += kRowsAtOnce) {
@@ -62,17 +63,16 @@ Result<std::vector<uint32_t>> WriteDocuments(const Collection& collection, Field
   return row_of_slot;
 }
 
-// Appends the query vectors and returns the judgements.
+using RowOf = JudgementBuilder::RowOf;
+
+// Appends the query vectors, adds the text of each to `texts`, and returns the judgements.
 Result<Judgements> WriteQueries(const Collection& collection, const FeedbackStore& feedback,
                                 const ExportRequest& request, uint32_t dimension,
-                                const std::vector<uint32_t>& row_of_slot,
-                                const std::atomic<bool>& cancel, VectorFileWriter* file,
+                                const RowOf& row_of, const std::atomic<bool>& cancel,
+                                VectorFileWriter* file,
+                                std::vector<std::optional<std::string>>* texts,
                                 JudgementCounts* counts) {
-  JudgementBuilder builder([&](const PointId& id) -> std::optional<int32_t> {
-    const Slot slot = collection.FindSlot(id);
-    if (slot >= row_of_slot.size() || row_of_slot[slot] == kNoRow) return std::nullopt;
-    return static_cast<int32_t>(row_of_slot[slot]);
-  });
+  JudgementBuilder builder(row_of);
   file->BeginMatrix("queries");
   Result<> written;
   ALMAGEST_TRY_VOID(feedback.Visit(collection.id(), 1, request.feedback_snapshot,
@@ -82,7 +82,10 @@ Result<Judgements> WriteQueries(const Collection& collection, const FeedbackStor
                                          event.query.size() != dimension) {
                                        return true;
                                      }
-                                     if (builder.Add(event)) written = file->Append(event.query);
+                                     if (builder.Add(event)) {
+                                       written = file->Append(event.query);
+                                       texts->push_back(event.query_text);
+                                     }
                                      if (written)
                                        written = CheckRowCount("queries", builder.query_count());
                                      return written.has_value();
@@ -162,13 +165,22 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   ALMAGEST_TRY(const auto row_of_slot,
                WriteDocuments(collection, field.id, dimension, cancel, on_progress, file.get()));
   summary.documents = file->row_count();
+  const RowOf row_of = [&](const PointId& id) -> std::optional<int32_t> {
+    const Slot slot = collection.FindSlot(id);
+    if (slot >= row_of_slot.size() || row_of_slot[slot] == kNotExported) return std::nullopt;
+    return static_cast<int32_t>(row_of_slot[slot]);
+  };
+  std::vector<std::optional<std::string>> texts;  // Of each exported query.
   ALMAGEST_TRY(const Judgements judgements,
-               WriteQueries(collection, feedback, request, dimension, row_of_slot, cancel,
-                            file.get(), &summary.counts));
+               WriteQueries(collection, feedback, request, dimension, row_of, cancel, file.get(),
+                            &texts, &summary.counts));
   summary.queries = file->row_count();
   summary.bytes = file->bytes_written();
   ALMAGEST_TRY_VOID(file->Finish());
   ALMAGEST_TRY_VOID(WriteJudgements(request.folder / "judgements.safetensors", judgements));
+  ALMAGEST_TRY(
+      [[maybe_unused]] const bool has_text_leg,
+      WriteTextLeg(collection, texts, row_of, cancel, request.folder / "text_leg.safetensors"));
 
   TrainerJob job{request.job_id,  collection.name(),      field.dense.distance,    dimension,
                  request.threads, summary.active_version, {summary.active_version}};

@@ -16,7 +16,7 @@ void LearningFixture::SetUp() {
   config.dense["text"].dimension = kDimension;
   config.dense["shape"].dimension = 2;
   config.dense["shape"].distance = Distance::kEuclid;
-  config.sparse["terms"] = {};
+  config.sparse["terms"].idf = true;
   auto collection =
       Collection::Open(kCollection, "words", config, store_, folder_.path() / "collection");
   ASSERT_TRUE(collection) << collection.error().message;

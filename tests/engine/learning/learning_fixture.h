@@ -13,7 +13,7 @@
 
 namespace almagest {
 
-// Collection "words" (id 3): "text" (4 dimensions, cosine), "shape" (2, Euclid), sparse "terms".
+// Collection "words" (id 3): "text" (4 dimensions, cosine), "shape" (2, Euclid), sparse "terms" (idf).
 class LearningFixture : public testing::Test {
  protected:
   static constexpr uint32_t kCollection = 3;

@@ -1,0 +1,94 @@
+// What a job folder holds: nothing of deleted feedback, and the text leg where there are texts.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/learning/text_leg_export.h"
+#include "engine/text/bm25.h"
+#include "storage/base/file.h"
+#include "storage/base/safetensors.h"
+#include "tests/engine/learning/learning_fixture.h"
+
+namespace almagest {
+namespace {
+
+class JobExportTest : public LearningFixture {
+ protected:
+  // Runs a job whose folder is kept under `name`.
+  std::filesystem::path Export(const std::string& name) {
+    const std::filesystem::path kept = folder_.path() / name;
+    OpenLearning("cp -r $2 " + kept.string() + "\n" + Leaves("reject"));
+    const Job job = RunJob(Request());
+    EXPECT_EQ(job.state, JobState::kRejected) << job.reason;
+    return kept;
+  }
+  static std::string Bytes(const std::filesystem::path& path) { return ReadFile(path).value(); }
+};
+
+TEST_F(JobExportTest, DeletedFeedbackLeavesTheSameBytesAsFeedbackNeverGiven) {
+  AddFeedback(10, "ann");
+  const auto never = Export("never");
+  AddFeedback(25, "bob");  // Some on the same queries, some on others.
+  const auto with = Export("with");
+  FeedbackFilter of_bob;
+  of_bob.user = "bob";
+  ASSERT_EQ(*learning_->DeleteFeedback(*collection_, of_bob), 25u);
+  const auto after = Export("after");
+  for (const char* file : {"vectors.safetensors", "judgements.safetensors"}) {
+    EXPECT_EQ(Bytes(never / file), Bytes(after / file)) << file;
+    EXPECT_NE(Bytes(never / file), Bytes(with / file)) << file;
+  }
+  // With the same seed the trainer's result is a function of these bytes (RunJob.TheSameSeed...).
+  auto config_never = nlohmann::json::parse(Bytes(never / "config.json"));
+  auto config_after = nlohmann::json::parse(Bytes(after / "config.json"));
+  config_never.erase("job_id");
+  config_after.erase("job_id");
+  EXPECT_EQ(config_never, config_after);
+}
+
+TEST_F(JobExportTest, TextsGiveATextLeg) {
+  const auto text_of = [](uint64_t id) { return "name" + std::to_string(id) + " common"; };
+  const Bm25 model = Bm25::Create({}).value();
+  UpsertOperation upsert;
+  for (uint64_t id = 0; id < 40; ++id) {
+    SparseTerms terms = model.Document(text_of(id));
+    PointInput point;
+    point.id = id;
+    point.vectors["text"] = VectorOf(id);
+    point.vectors["terms"] = MakeSparseVector(terms.indices, terms.values).value();
+    upsert.points.push_back(std::move(point));
+  }
+  const WriteOperation operation = std::move(upsert);
+  ASSERT_TRUE(collection_->Write(std::span(&operation, 1)));
+  DeletePoint(3);
+  const auto feedback = [&](uint64_t first, uint64_t count, bool with_text) {
+    std::vector<FeedbackInput> inputs;
+    for (uint64_t i = first; i < first + count; ++i) {
+      inputs.push_back(Graded(500 + i, 20, 1));
+      if (with_text) inputs.back().event.query_text = "name" + std::to_string(i);
+    }
+    ASSERT_TRUE(learning_->AddFeedback(*collection_, inputs));
+  };
+  feedback(4, kTextLegQueriesMin - 1, true);
+  feedback(30, 2, false);
+  EXPECT_FALSE(std::filesystem::exists(Export("few") / "text_leg.safetensors"));
+  feedback(2, 1, true);
+  const auto kept = Export("kept");
+  const auto file = Safetensors::Open(kept / "text_leg.safetensors");
+  ASSERT_TRUE(file) << file.error().message;
+  const TensorView* documents = file->Find("documents");
+  ASSERT_NE(documents, nullptr);
+  const auto queries = static_cast<int64_t>(kTextLegQueriesMin) + 2;
+  EXPECT_EQ(documents->shape, (std::vector<int64_t>{queries, kTextLegDepth}));
+  // Query row 0 is "name4": point 4, whose row is 3 since point 3 is gone. Nothing else has it.
+  const auto rows = documents->as_int32();
+  EXPECT_EQ(rows[0], 3);
+  EXPECT_EQ(rows[1], -1);
+  const size_t without = (kTextLegQueriesMin - 1) * kTextLegDepth;  // "Query 30", without a text.
+  EXPECT_EQ(rows[without], -1);
+  EXPECT_EQ(rows[(kTextLegQueriesMin + 1) * kTextLegDepth], 2);  // "name2"
+}
+
+}  // namespace
+}  // namespace almagest
