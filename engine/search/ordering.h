@@ -33,7 +33,7 @@ Result<std::vector<RankedSlot>> RandomPoints(const Collection& collection,
                                              const Deadline& deadline);
 
 // A point with several values occurs once per value; equal values go by id, descending where the
-// values are. Also kInvalidArgument (the key has no ordered payload index).
+// values are. Also kBadRequest (the key has no ordered payload index).
 struct OrderedPoints {
   std::vector<RankedSlot> ranked;
   std::vector<double> values;  // One per entry.

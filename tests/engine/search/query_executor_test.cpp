@@ -141,7 +141,7 @@ TEST_F(QueryExecutor, OrderByAndPlainListing) {
   EXPECT_EQ(Ids(request).size(), 2u);
   for (const uint64_t id : Ids(request)) EXPECT_EQ(id % 3, 2u);
   request.root.query = OrderByQuery{"absent", false, std::nullopt};
-  EXPECT_EQ(CodeOf(request), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(request), ErrorCode::kBadRequest);
   request.root.query.reset();
   request.root.limit = 4;
   EXPECT_EQ(Ids(request), (std::vector<uint64_t>{0, 1, 2, 3}));
