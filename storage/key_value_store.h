@@ -29,8 +29,9 @@ enum class ColumnFamily : uint8_t {
   kPayload,   // JSON text of payloads.
   kFeedback,  // Feedback events.
   kLearning,  // Versions (adapters), jobs, reports.
+  kChanges,   // What writes since the last checkpoint of the point table changed.
 };
-inline constexpr size_t kColumnFamilyCount = 7;
+inline constexpr size_t kColumnFamilyCount = 8;
 
 // What an acknowledged write survives. kSync: power loss (the write-ahead log was fsynced).
 // kProcess: a crash or kill -9 of the process (the log is in the operating system's cache).
@@ -78,9 +79,10 @@ class KeyValueStore {
       const StoreSnapshot* snapshot = nullptr) const = 0;
   // Visits first <= key < limit in ascending byte order until `visit` returns false. An empty
   // `limit` means no upper end. The views live for the call only.
-  virtual Result<> Scan(ColumnFamily family, std::string_view first, std::string_view limit,
-                        const std::function<bool(std::string_view key, std::string_view value)>& visit,
-                        const StoreSnapshot* snapshot = nullptr) const = 0;
+  virtual Result<> Scan(
+      ColumnFamily family, std::string_view first, std::string_view limit,
+      const std::function<bool(std::string_view key, std::string_view value)>& visit,
+      const StoreSnapshot* snapshot = nullptr) const = 0;
   virtual std::unique_ptr<StoreSnapshot> Snapshot() const = 0;
 
   // Atomic. On an error nothing of the batch is visible; after a failed log write the store goes
