@@ -78,13 +78,15 @@ class KeyValueStore {
       const StoreSnapshot* snapshot = nullptr) const = 0;
   // Visits first <= key < limit in ascending byte order until `visit` returns false. An empty
   // `limit` means no upper end. The views live for the call only.
-  virtual Result<> Scan(ColumnFamily family, std::string_view first, std::string_view limit,
-                        const std::function<bool(std::string_view key, std::string_view value)>& visit,
-                        const StoreSnapshot* snapshot = nullptr) const = 0;
+  virtual Result<> Scan(
+      ColumnFamily family, std::string_view first, std::string_view limit,
+      const std::function<bool(std::string_view key, std::string_view value)>& visit,
+      const StoreSnapshot* snapshot = nullptr) const = 0;
   virtual std::unique_ptr<StoreSnapshot> Snapshot() const = 0;
 
-  // Atomic. On an error nothing of the batch is visible; after a failed log write the store goes
-  // read-only (kUnavailable on every later write), since what reached the disk is unknown.
+  // Atomic. On an error nothing of the batch is visible. kStorageFull: try again when there is
+  // room. Only after a failed log write does the store go read-only (kUnavailable on every later
+  // write), since what reached the disk is unknown.
   virtual Result<> Write(const WriteBatch& batch, Durability durability) = 0;
   // Makes everything acknowledged so far survive power loss.
   virtual Result<> Sync() = 0;

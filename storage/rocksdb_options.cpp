@@ -58,6 +58,22 @@ const char* ColumnFamilyName(ColumnFamily family) {
   return "";
 }
 
+void BackgroundErrors::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
+                                         rocksdb::Status* status) {
+  using Reason = rocksdb::BackgroundErrorReason;
+  if (reason == Reason::kWriteCallback || reason == Reason::kMemTable) {
+    log_failed_ = true;
+  } else if (status->IsNoSpace()) {
+    waits_for_room_ = true;
+  }
+}
+
+void BackgroundErrors::OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) {
+  if (!info.new_bg_error.ok()) return;
+  waits_for_room_ = false;
+  LogInfo("storage: there is room on the disk again, writes go on");
+}
+
 rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options) {
   rocksdb::DBOptions db;
   db.create_if_missing = true;

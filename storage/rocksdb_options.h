@@ -1,8 +1,10 @@
 // How RocksDB is set up, apart from how it is used. Included by rocksdb_store.cpp only.
 #pragma once
 
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 
+#include <atomic>
 #include <memory>
 
 #include "storage/key_value_store.h"
@@ -12,6 +14,20 @@ namespace almagest {
 
 // The name on disk: part of the format.
 const char* ColumnFamilyName(ColumnFamily family);
+
+// What RocksDB's own threads failed at. While a flush or a compaction has failed for want of room,
+// RocksDB refuses writes before it begins them and looks every few seconds whether there is room
+// again: nothing is in doubt. A failed write of the log is another matter.
+class BackgroundErrors : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override;
+  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override;
+  bool waits_for_room() const { return waits_for_room_ && !log_failed_; }
+
+ private:
+  std::atomic<bool> waits_for_room_{false};
+  std::atomic<bool> log_failed_{false};  // For good.
+};
 
 rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options);
 rocksdb::ColumnFamilyOptions MakeFamilyOptions(ColumnFamily family, const RocksDbOptions& options,

@@ -61,6 +61,7 @@ struct OpenDb {
   std::optional<FileLock> lock;  // First, so that it is released last.
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
+  std::shared_ptr<BackgroundErrors> background_errors;
   std::atomic<bool> read_only{false};  // Since a log write failed.
 
   ~OpenDb() {
@@ -104,8 +105,13 @@ rocksdb::ReadOptions ReadOptionsOf(const StoreSnapshot* snapshot) {
 
 class RocksDbStore : public KeyValueStore {
  public:
-  RocksDbStore(std::shared_ptr<OpenDb> open, std::shared_ptr<rocksdb::Cache> cache)
-      : open_(std::move(open)), cache_(std::move(cache)) {}
+  RocksDbStore(std::shared_ptr<OpenDb> open, std::shared_ptr<rocksdb::Cache> cache,
+               std::filesystem::path directory, const RocksDbOptions& options)
+      : open_(std::move(open)),
+        cache_(std::move(cache)),
+        directory_(std::move(directory)),
+        free_bytes_min_(options.free_bytes_min),
+        disk_space_(options.disk_space) {}
 
   Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key,
                                          const StoreSnapshot* snapshot) const override {
@@ -163,6 +169,7 @@ class RocksDbStore : public KeyValueStore {
 
   Result<> Write(const WriteBatch& batch, Durability durability) override {
     ALMAGEST_TRY_VOID(CheckWritable());
+    ALMAGEST_TRY_VOID(CheckRoom(batch.bytes()));
     return Guarded("write", [&]() -> Result<> {
       constexpr size_t kOperationBytes = 16;  // Tags and lengths, at most about this.
       rocksdb::WriteBatch converted(batch.bytes() + batch.operations().size() * kOperationBytes);
@@ -234,9 +241,30 @@ class RocksDbStore : public KeyValueStore {
                     "): free space or repair the disk, then restart the server");
   }
 
+  // Refuses a write while nothing has failed yet: after a failed log write only a restart helps,
+  // but this ends by itself when there is room again. The bytes are needed twice, by the log and by
+  // the flush. A file system that cannot tell is taken to have room. About a microsecond.
+  Result<> CheckRoom(uint64_t batch_bytes) const {
+    std::error_code error;
+    const auto space =
+        disk_space_ ? disk_space_(directory_) : std::filesystem::space(directory_, error);
+    const uint64_t needed =
+        std::min<uint64_t>(free_bytes_min_, space.capacity / 8) + 2 * batch_bytes;
+    if (error || space.available >= needed) return {};
+    return Fail(ErrorCode::kStorageFull,
+                "the disk of the data folder is full: a write of " + std::to_string(batch_bytes) +
+                    " bytes needs " + std::to_string(needed) + " bytes free, there are " +
+                    std::to_string(space.available) + "; searches go on, free space and try again");
+  }
+
   // What reached the disk is unknown after a failed log write, so nothing may follow it.
   Result<> Checked(const rocksdb::Status& status, const char* action) {
     if (status.ok()) return {};
+    if (open_->background_errors->waits_for_room()) {
+      return Fail(ErrorCode::kStorageFull,
+                  "the disk of the data folder is full: " + status.ToString() +
+                      "; searches go on, writes do once there is room");
+    }
     {
       const std::lock_guard lock(failure_mutex_);
       if (failure_.empty()) failure_ = status.ToString();
@@ -258,6 +286,9 @@ class RocksDbStore : public KeyValueStore {
 
   std::shared_ptr<OpenDb> open_;
   std::shared_ptr<rocksdb::Cache> cache_;
+  const std::filesystem::path directory_;
+  const uint64_t free_bytes_min_;
+  const decltype(RocksDbOptions::disk_space) disk_space_;
   mutable std::mutex failure_mutex_;
   std::string failure_;
 };
@@ -320,12 +351,15 @@ Result<std::unique_ptr<KeyValueStore>> OpenRocksDbStore(const std::filesystem::p
                           MakeFamilyOptions(ColumnFamily::kMeta, options, cache));
     auto open = std::make_shared<OpenDb>();
     open->lock.emplace(std::move(*lock));
+    open->background_errors = std::make_shared<BackgroundErrors>();
+    rocksdb::DBOptions db_options = MakeDbOptions(options);
+    db_options.listeners.push_back(open->background_errors);
     rocksdb::DB* db = nullptr;
-    const auto status = rocksdb::DB::Open(MakeDbOptions(options), (directory / "rocksdb").string(),
-                                          families, &open->families, &db);
+    const auto status = rocksdb::DB::Open(db_options, (directory / "rocksdb").string(), families,
+                                          &open->families, &db);
     if (!status.ok()) return FailStatus(status, "open " + directory.string());
     open->db.reset(db);
-    return std::make_unique<RocksDbStore>(std::move(open), std::move(cache));
+    return std::make_unique<RocksDbStore>(std::move(open), std::move(cache), directory, options);
   });
 }
 

@@ -56,6 +56,26 @@ fs::path NewestLog(const fs::path& directory) {
   return newest;
 }
 
+TEST(RocksDbStoreTest, RefusesWritesOnAFullDiskAndGoesOnWhenThereIsRoom) {
+  const TemporaryFolder folder;
+  RocksDbOptions options;
+  std::filesystem::space_info space{.capacity = 8 << 20, .free = 4 << 20, .available = 4 << 20};
+  options.disk_space = [&](const fs::path&) { return space; };
+  auto store = OpenRocksDbStore(folder.path(), options);
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_TRUE(Put(**store, 0));
+  space.available = 1 << 20;  // An eighth: nothing is left for the write itself.
+  const auto refused = Put(**store, 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kStorageFull);
+  EXPECT_NE(refused.error().message.find("free"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(CountWhole(**store, 2), 1);
+  space.available = 2 << 20;
+  EXPECT_FALSE(Put(**store, 1, 1 << 20)) << "a write needs its bytes twice";
+  ASSERT_TRUE(Put(**store, 1));
+  EXPECT_EQ(CountWhole(**store, 2), 2);
+}
+
 TEST(RocksDbStoreTest, ReopensWithEverything) {
   const TemporaryFolder folder;
   const auto directory = folder.path() / "a" / "b";  // Parents are created.
