@@ -1,10 +1,10 @@
 #include "engine/collection/collection_state.h"
 
-#include "engine/collection/segment_builder.h"
-
 #include <algorithm>
 
+#include "engine/collection/segment_builder.h"
 #include "engine/collection/stored_vectors.h"
+#include "engine/index/fastscan_kernels.h"
 #include "storage/base/check.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
@@ -22,8 +22,8 @@ constexpr uint32_t kGrowingCapacityMin = 64;
 std::vector<CollectionField> FieldsOf(const CollectionConfig& config) {
   std::vector<CollectionField> fields;
   for (const auto& [name, dense] : config.dense) {
-    fields.push_back(
-        {static_cast<FieldId>(fields.size()), name, false, dense.dimension, dense.distance});
+    fields.push_back({static_cast<FieldId>(fields.size()), name, false, dense.dimension,
+                      dense.distance, dense.datatype});
   }
   for (const auto& [name, sparse] : config.sparse) {
     fields.push_back({static_cast<FieldId>(fields.size()), name, true, 0, Distance::kDot});
@@ -110,6 +110,7 @@ FilterContext CollectionState::MakeFilterContext(const SlotSet* live,
 void CollectionState::PublishView() {
   auto next = std::make_shared<CollectionView>();
   for (const SegmentHandle& handle : segments) next->segments.push_back(handle.segment());
+  next->newest_growing = newest_growing;
   next->versions = versions;
   const std::lock_guard lock(view_mutex);
   view = std::move(next);
@@ -120,7 +121,7 @@ GrowingSegment& CollectionState::GrowingWithRoom() {
   uint32_t seal_rows = 0;
   {
     const std::shared_lock lock(config_mutex);
-    seal_rows = config.optimizer.seal_rows;
+    seal_rows = EffectiveOptimizer(config).seal_rows;
   }
   std::vector<GrowingDenseField> dense;
   std::vector<FieldId> sparse;
@@ -139,6 +140,7 @@ GrowingSegment& CollectionState::GrowingWithRoom() {
       std::max(kGrowingCapacityMin, seal_rows * kGrowingCapacityFactor));
   segments.push_back({growing, nullptr});
   growing_id = growing->id();
+  newest_growing = growing->id();
   return *growing;
 }
 
@@ -164,8 +166,11 @@ std::vector<SegmentSummary> CollectionState::Summaries() const {
   const auto current = View();
   const CollectionConfig settings = Config();
   const auto wanted_index = [&](FieldId field, uint32_t rows) {
-    const auto dense = settings.dense.find(fields[field].name);
-    return dense == settings.dense.end() ? 0 : IndexSettings(dense->second, rows);
+    const auto found = settings.dense.find(fields[field].name);
+    if (found == settings.dense.end()) return uint32_t{0};
+    DenseVectorConfig dense = found->second;
+    dense.hnsw = EffectiveHnsw(settings, dense);
+    return IndexSettings(dense, rows);
   };
   std::vector<SegmentSummary> summaries;
   for (const auto& segment : current->segments) {
@@ -217,6 +222,7 @@ std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const Base
     }
     mine.vectors.resize(base.size());
     document->ApplyBatch(base, count, mine.vectors, field.normalised(), mine.norms);
+    if (field.rounded()) RoundToHalf(mine.vectors);
   }
 
   std::vector<RowLocation> locations;

@@ -31,8 +31,8 @@
 
 namespace almagest {
 
-// By id. Ids are those of the config, or, where it has none: dense fields in name order, then sparse
-// ones.
+// By id. Ids are those of the config, or, where it has none: dense fields in name order, then
+// sparse ones.
 std::vector<CollectionField> FieldsOf(const CollectionConfig& config);
 
 // In how many live points a term of a sparse field occurs.
@@ -75,6 +75,7 @@ struct CollectionState {
   SequenceRecord counters;              // As stored.
   std::vector<SegmentHandle> segments;  // By age; `growing` is the last if there is one.
   std::shared_ptr<GrowingSegment> growing;  // Takes new rows; nullptr until the next write.
+  uint64_t newest_growing = 0;              // The id of the last one, frozen or not.
   std::map<FieldId, std::shared_ptr<const VersionSet>> versions;
   std::chrono::steady_clock::time_point last_write;
 

@@ -1,5 +1,6 @@
 // Collection's adapter versions and its optimizer steps.
 #include <algorithm>
+#include <array>
 
 #include "engine/collection/collection_state.h"
 #include "engine/collection/row_factors.h"
@@ -120,9 +121,10 @@ Result<> Collection::ActivateVersion(const std::string& vector_name, VersionId v
   for (const SegmentHandle& handle : state.segments) {
     ALMAGEST_TRY_VOID(PrepareRowFactors(set, *handle.segment(), field->id, version));
   }
+  const VersionId previous = set.active();
   ManifestRecord next = state.manifest;
   FieldVersions& numbers = next.fields[field->id];
-  numbers.previous = set.active();
+  numbers.previous = previous;
   numbers.active = version;
   WriteBatch batch;
   ALMAGEST_TRY_VOID(
@@ -135,6 +137,11 @@ Result<> Collection::ActivateVersion(const std::string& vector_name, VersionId v
   }
   state.versions[field->id] = set.Successor(set.versions(), version);
   state.PublishView();
+  // The previous one stays ready for a rollback.
+  const std::array<VersionId, 2> kept = {version, previous};
+  for (const SegmentHandle& handle : state.segments) {
+    handle.segment()->KeepRowFactors(field->id, kept);
+  }
   const RowCounts counts = CountRows(*state.View(), field->id);
   const std::lock_guard view_lock(state.view_mutex);
   state.reembedding_starts[field->id] = {std::chrono::steady_clock::now(), counts.done};
@@ -188,7 +195,7 @@ Result<bool> Collection::OptimizeOnce(const std::function<bool(double cpu_second
     const std::lock_guard lock(state.writer_mutex);
     situation.idle = std::chrono::steady_clock::now() - state.last_write >= kIdleTime;
   }
-  const auto step = NextStep(state.Summaries(), state.Config().optimizer, situation);
+  const auto step = NextStep(state.Summaries(), EffectiveOptimizer(state.Config()), situation);
   if (!step) return false;
   return Rewrite(state, step->segments, throttle);
 }

@@ -8,9 +8,22 @@ namespace {
 
 constexpr uint32_t kBatchRows = 512;
 
-const float* RowOf(const Segment::DenseField& field, uint32_t row) {
-  if (field.growing_rows != nullptr) return field.growing_rows->Row(row);
-  return field.rows.Present(row) ? field.rows.Row(row) : nullptr;
+// Into `values`; zeros where the row has no vector, which no search reads.
+void CopyRow(const Segment::DenseField& field, uint32_t row, size_t dimension, float* values) {
+  const float* found = nullptr;
+  if (field.growing_rows != nullptr) {
+    found = field.growing_rows->Row(row);
+  } else if (field.rows.data != nullptr) {
+    found = field.rows.Present(row) ? field.rows.Row(row) : nullptr;
+  } else if (field.code_graph->Present(row)) {
+    field.code_graph->DecodeRow(row, values);
+    return;
+  }
+  if (found != nullptr) {
+    std::copy_n(found, dimension, values);
+  } else {
+    std::fill_n(values, dimension, 0.0f);
+  }
 }
 
 // |scale * mapped + offset|; 0 where the two cancel out up to rounding (a zero base vector): what
@@ -33,16 +46,18 @@ float NormOf(const float* mapped, float scale, std::span<const float> offset) {
 
 }  // namespace
 
-Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, FieldId field,
-                           VersionId target) {
+Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& versions,
+                                                            const Segment& segment, FieldId field,
+                                                            VersionId target) {
+  using Factors = std::shared_ptr<const RowFactors>;
   const uint32_t rows = segment.row_count();
   const auto dense = segment.dense(field);
-  if (!dense || !versions.normalised()) return {};
+  if (!dense || !versions.normalised()) return Factors();
   ALMAGEST_TRY(const auto cross, versions.Cross(target, dense->version));
-  if (!cross) return {};
+  if (!cross) return Factors();
   const auto known = segment.row_factors(field, target);
   const auto known_rows = known ? static_cast<uint32_t>(known->scale.size()) : 0;
-  if (known && known_rows >= rows) return {};
+  if (known && known_rows >= rows) return known;
 
   auto factors = std::make_shared<RowFactors>();
   if (known) *factors = *known;
@@ -57,12 +72,7 @@ Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, F
   for (uint32_t first = known_rows; first < rows; first += kBatchRows) {
     const uint32_t count = std::min(kBatchRows, rows - first);
     for (uint32_t i = 0; i < count; ++i) {
-      float* place = gathered.data() + i * dimension;
-      if (const float* row = RowOf(*dense, first + i)) {
-        std::copy_n(row, dimension, place);
-      } else {
-        std::fill_n(place, dimension, 0.0f);  // Never read by a search.
-      }
+      CopyRow(*dense, first + i, dimension, gathered.data() + i * dimension);
     }
     transform.ApplyBatch({gathered.data(), count * dimension}, count,
                          {mapped.data(), count * dimension}, false);
@@ -75,8 +85,8 @@ Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, F
       factors->offset[row] = usable ? 1.0f / norm : 0.0f;
     }
   }
-  segment.SetRowFactors(field, target, std::move(factors));
-  return {};
+  segment.SetRowFactors(field, target, factors);
+  return Factors(std::move(factors));
 }
 
 }  // namespace almagest

@@ -17,7 +17,9 @@ namespace almagest {
 //   n_t = |n_k M r_k + v|,  scale = n_k / n_t,  offset = 1 / n_t  (both 0 where n_t is 0: the
 // point then has score 0, as a zero vector has).
 // Errors: those of VersionSet::Cross. Cost: one D x D product per row, by oneDNN in batches.
-Result<> PrepareRowFactors(const VersionSet& versions, const Segment& segment, FieldId field,
-                           VersionId target);
+// Returns them; nullptr where nothing is needed.
+Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& versions,
+                                                            const Segment& segment, FieldId field,
+                                                            VersionId target);
 
 }  // namespace almagest

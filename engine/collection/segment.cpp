@@ -1,5 +1,7 @@
 #include "engine/collection/segment.h"
 
+#include <algorithm>
+
 namespace almagest {
 
 std::shared_ptr<const RowFactors> Segment::row_factors(FieldId field, VersionId target) const {
@@ -15,6 +17,13 @@ void Segment::SetRowFactors(FieldId field, VersionId target,
   // Two threads may prepare a growing segment at once: the longer result is the later one.
   if (current && factors && current->scale.size() >= factors->scale.size()) return;
   current = std::move(factors);
+}
+
+void Segment::KeepRowFactors(FieldId field, std::span<const VersionId> kept) const {
+  const std::lock_guard lock(factors_mutex_);
+  std::erase_if(factors_, [&](const auto& entry) {
+    return entry.first.first == field && std::ranges::find(kept, entry.first.second) == kept.end();
+  });
 }
 
 std::vector<std::pair<FieldId, VersionId>> Segment::factor_targets() const {

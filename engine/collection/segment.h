@@ -42,8 +42,7 @@ class Segment {
   struct DenseField {
     VersionId version = 0;
     // Exactly one of the two: mapped rows (sealed) or chunked ones. rows.data is nullptr where the
-    // nodes of `code_graph` are the only place of the rows; those are exact, and never of a
-    // normalised field.
+    // nodes of `code_graph` are the only place of the rows, which are exact there.
     DenseRowsView rows;
     const GrowingRows* growing_rows = nullptr;
     // One of the two, or none: scan.
@@ -86,6 +85,9 @@ class Segment {
   // Const: factors are a cache beside the immutable rows.
   void SetRowFactors(FieldId field, VersionId target,
                      std::shared_ptr<const RowFactors> factors) const;
+  // Forgets the field's factors for all but `kept`: 8 bytes a row and version. A search that needs
+  // others again has them computed again.
+  void KeepRowFactors(FieldId field, std::span<const VersionId> kept) const;
   // What factors have been set for, so that a segment that replaces this one gets the same.
   std::vector<std::pair<FieldId, VersionId>> factor_targets() const;
 

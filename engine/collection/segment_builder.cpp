@@ -8,6 +8,7 @@
 #include "engine/index/code_graph_build.h"
 #include "engine/index/code_graph_tune.h"
 #include "engine/index/dense_rows.h"
+#include "engine/index/fastscan_kernels.h"
 #include "engine/index/hnsw_build.h"
 #include "engine/index/row_filter.h"
 #include "engine/index/section_writer.h"
@@ -50,6 +51,7 @@ Result<ServedRows> ReadServedRows(const SegmentPlan& plan, const SegmentPlan::De
       const auto norms =
           normalised ? std::span(served.norms).subspan(first, rows) : std::span<float>();
       field.document->ApplyBatch(given, rows, place, normalised, norms);
+      if (field.config.datatype == Datatype::kFloat16) RoundToHalf(place);
     }
     for (size_t i = 0; i < rows; ++i) {
       if (present[i]) {
@@ -108,7 +110,8 @@ CodeGraphBuildOptions CodeOptions(const SegmentPlan& plan, const SegmentPlan::De
   options.progress = [&throttle, count = options.thread_count](size_t) {
     return throttle.Continue(count);
   };
-  const bool half_will_do = HalfRowsWillDo(rows, MetricOf(field.config.distance));
+  const bool half_will_do = field.config.datatype == Datatype::kFloat16 ||
+                            HalfRowsWillDo(rows, MetricOf(field.config.distance));
   options.row_format = half_will_do ? CodeRowFormat::kHalf : CodeRowFormat::kFloat;
   switch (quantization.kind) {
     case Quantization::Kind::kDefault:
@@ -131,7 +134,7 @@ CodeGraphBuildOptions CodeOptions(const SegmentPlan& plan, const SegmentPlan::De
 
 bool IndexWanted(const DenseVectorConfig& config, uint32_t rows) {
   const uint64_t bytes = uint64_t{rows} * config.dimension * sizeof(float);
-  return bytes >= config.hnsw.full_scan_threshold_kb * 1024;
+  return config.hnsw.degree > 0 && bytes >= config.hnsw.full_scan_threshold_kb * 1024;
 }
 
 // The rows, the graph if the field is large enough to need one, and what `info` says of them.
@@ -150,11 +153,7 @@ Result<> WriteRowsAndIndex(const SegmentPlan& plan, const SegmentPlan::Dense& fi
   ALMAGEST_TRY(const CodeGraphArrays arrays,
                BuildCodeGraph(rows, metric, CodeOptions(plan, field, rows, throttle)));
   const CodeGraph graph = arrays.View();
-  const bool floats = graph.meta().row_format == CodeRowFormat::kFloat;
-  // Byte rows of a normalised field are not worth a special case: factors need its float rows.
-  const bool rows_elsewhere =
-      !floats && (!graph.rows_exact() || field.config.distance == Distance::kCosine);
-  if (rows_elsewhere) ALMAGEST_TRY_VOID(WriteRows(plan, field, served, writer));
+  if (!graph.rows_exact()) ALMAGEST_TRY_VOID(WriteRows(plan, field, served, writer));
   const Quantization& quantization = field.config.quantization;
   BeamTuningOptions tuning;
   tuning.seed = plan.id;

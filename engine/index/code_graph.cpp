@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/index/fastscan_kernels.h"
 #include "storage/base/check.h"
 
 namespace almagest {
@@ -30,7 +31,7 @@ CodeNodeLayout::CodeNodeLayout(uint32_t dimension, uint32_t code_bits, CodeRowFo
       neighbours(slope + kCodeGraphDegree * 2),
       row(neighbours + kCodeGraphDegree * 4) {
   size_t width = 4;
-  if (format == CodeRowFormat::kHalf) width = 2;
+  if (format == CodeRowFormat::kHalf || format == CodeRowFormat::kExactHalf) width = 2;
   if (format == CodeRowFormat::kByte) width = 1;
   node_bytes = (row + dimension * width + 7) / 8 * 8;
 }
@@ -50,7 +51,7 @@ Result<CodeGraph> CodeGraph::FromParts(const CodeGraphMeta& meta,
       meta.metric != static_cast<uint32_t>(Metric::kEuclid)) {
     return fail("metric " + std::to_string(meta.metric));
   }
-  if (static_cast<uint32_t>(meta.row_format) > static_cast<uint32_t>(CodeRowFormat::kByte)) {
+  if (static_cast<uint32_t>(meta.row_format) > static_cast<uint32_t>(CodeRowFormat::kExactHalf)) {
     return fail("row format " + std::to_string(static_cast<uint32_t>(meta.row_format)));
   }
   const bool scale_valid = meta.row_format == CodeRowFormat::kByte
@@ -122,6 +123,28 @@ DenseRowsView CodeGraph::FloatRows() const {
   view.stride = layout_.node_bytes / sizeof(float);
   view.present_words = present_.empty() ? nullptr : present_.data();
   return view;
+}
+
+void CodeGraph::DecodeRow(uint32_t row, float* values) const {
+  const std::byte* stored = Node(row) + layout_.row;
+  switch (meta_.row_format) {
+    case CodeRowFormat::kFloat:
+      std::memcpy(values, stored, meta_.dimension * sizeof(float));
+      return;
+    case CodeRowFormat::kHalf:
+    case CodeRowFormat::kExactHalf:
+      for (uint32_t i = 0; i < meta_.dimension; ++i) {
+        uint16_t half = 0;
+        std::memcpy(&half, stored + 2 * size_t{i}, 2);
+        values[i] = HalfToFloat(half) / meta_.row_scale;
+      }
+      return;
+    case CodeRowFormat::kByte:
+      for (uint32_t i = 0; i < meta_.dimension; ++i) {
+        values[i] = std::to_integer<uint8_t>(stored[i]) / meta_.row_scale + meta_.row_offset;
+      }
+      return;
+  }
 }
 
 CodeGraph CodeGraphArrays::View() const {

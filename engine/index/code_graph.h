@@ -48,7 +48,8 @@ inline constexpr uint32_t kCodeGraphRowsMax = 0x7FFFFFFF;
 //   kHalf   11 significant bits: scores differ from those of the float rows by about 1e-3 of the
 //           rows' length at most; a search can rescore with float rows
 //   kFloat  as given
-enum class CodeRowFormat : uint32_t { kHalf = 0, kFloat = 1, kByte = 2 };
+//   kExactHalf  as kHalf, of rows that lose nothing by it
+enum class CodeRowFormat : uint32_t { kHalf = 0, kFloat = 1, kByte = 2, kExactHalf = 3 };
 
 // Stored as it is.
 struct CodeGraphMeta {
@@ -123,11 +124,14 @@ class CodeGraph {
   // Whether the nodes' rows are the rows that the graph was built from, without rounding.
   bool rows_exact() const {
     return meta_.row_format == CodeRowFormat::kFloat ||
+           meta_.row_format == CodeRowFormat::kExactHalf ||
            (meta_.row_format == CodeRowFormat::kByte && meta_.row_scale == 1.0f);
   }
   // Where the nodes keep float rows: a view of them, for everything else that needs rows.
   // Broken invariant for half rows.
   DenseRowsView FloatRows() const;
+  // The row as the node has it, in float32; dimension values. row < row_count(), present.
+  void DecodeRow(uint32_t row, float* values) const;
   // All that a search may read.
   size_t bytes() const {
     return nodes_.size() + seeds_.size() + present_.size() * 8 + rotation_->bytes();

@@ -18,8 +18,8 @@ namespace almagest {
 struct CodeGraphBuildOptions {
   // Bits per neighbour's code: a multiple of 8 within 8..4096, or 0 for DefaultCodeBits.
   uint32_t code_bits = 0;
-  // kHalf becomes kByte where bytes are exact. kByte where they are not is kInvalidArgument, unless
-  // byte_quantile says how to round.
+  // kHalf becomes kByte or kExactHalf where those are exact. kByte where they are not is
+  // kInvalidArgument, unless byte_quantile says how to round.
   CodeRowFormat row_format = CodeRowFormat::kHalf;
   // Share of the coordinates, 0.5..1, that the range of rounded bytes covers, evenly cut at both
   // ends; what lies outside is clamped. 0: bytes only where they are exact.

@@ -18,15 +18,9 @@ namespace {
 
 constexpr size_t kTasksAtOnce = 16;
 constexpr size_t kTasksBetweenCheckpoints = 96;
-constexpr float kHalfMax = 65504.0f;
 // Of the share of o - c that the rotation left out, as much is taken to point along the rest. 1
 // would be all; measured best on pictures at about this.
 constexpr float kLeftOutShare = 0.8f;
-
-uint16_t BoundedHalf(float value) {
-  if (value != value) return FloatToHalf(0.0f);
-  return FloatToHalf(std::clamp(value, -kHalfMax, kHalfMax));
-}
 
 // The largest power of two that keeps `largest` at or below `limit`; 1 for 0 or not finite.
 float PowerOfTwoWithin(double limit, double largest) {
@@ -141,6 +135,9 @@ CodeNodeWriter::CodeNodeWriter(const DenseRowsView& rows, Metric metric, CodeRow
     WriteRow(number);
     WriteLinks(number, {});
   });
+  if (format == CodeRowFormat::kHalf && halves_exact_) {
+    arrays_.meta.row_format = CodeRowFormat::kExactHalf;
+  }
 }
 
 // Factors are of the order of the largest squared length, of rows or of rows less their mean.
@@ -195,7 +192,9 @@ void CodeNodeWriter::WriteRow(uint32_t row) {
     return;
   }
   for (uint32_t i = 0; i < rows_.dimension; ++i) {
-    const uint16_t half = BoundedHalf(values[i] * arrays_.meta.row_scale);
+    const float scaled = values[i] * arrays_.meta.row_scale;
+    const uint16_t half = FloatToBoundedHalf(scaled);
+    if (HalfToFloat(half) != scaled) halves_exact_.store(false, std::memory_order_relaxed);
     std::memcpy(to + 2 * size_t{i}, &half, 2);
   }
 }
@@ -257,12 +256,12 @@ void CodeNodeWriter::WriteBlock(std::byte* block, const float* centre, const flo
     }
     // Keys of o: |q-c|^2 + |o-c|^2 - 2 <q-c, o-c>, or -<q,c> - <c, o-c> - <q-c, o-c>.
     if (euclidean) {
-      added[j] = BoundedHalf((distance + 2.0f * gain * sums.centre_signed) * scale);
-      slope[j] = BoundedHalf(-2.0f * gain * scale);
+      added[j] = FloatToBoundedHalf((distance + 2.0f * gain * sums.centre_signed) * scale);
+      slope[j] = FloatToBoundedHalf(-2.0f * gain * scale);
     } else {
       const float along = dot(centre, values, dimension) - centre_length;
-      added[j] = BoundedHalf((gain * sums.centre_signed - along) * scale);
-      slope[j] = BoundedHalf(-gain * scale);
+      added[j] = FloatToBoundedHalf((gain * sums.centre_signed - along) * scale);
+      slope[j] = FloatToBoundedHalf(-gain * scale);
     }
   }
 }

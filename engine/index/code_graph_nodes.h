@@ -1,6 +1,7 @@
 // Writes the nodes of a code graph (code_graph.h): rows, and the codes and factors of neighbours.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,8 +19,9 @@ namespace almagest {
 class CodeNodeWriter {
  public:
   // Chooses the scales, sizes arrays.nodes and writes every present row. Afterwards `arrays` has
-  // everything but links and seeds. Rows are split over `thread_count` threads.
-  // `byte_quantile`: CodeGraphBuildOptions; used for byte rows that are not exact.
+  // everything but links and seeds; kHalf has become kExactHalf if no row was rounded. Rows are
+  // split over `thread_count` threads. `byte_quantile`: CodeGraphBuildOptions; used for byte rows
+  // that are not exact.
   CodeNodeWriter(const DenseRowsView& rows, Metric metric, CodeRowFormat format,
                  double byte_quantile, std::shared_ptr<const CodeRotation> rotation,
                  uint32_t thread_count, CodeGraphArrays& arrays);
@@ -45,6 +47,7 @@ class CodeNodeWriter {
   const CodeNodeLayout layout_;
   const size_t code_bits_;
   std::vector<float> rotated_;
+  std::atomic<bool> halves_exact_{true};
 };
 
 // The least coordinate if all are whole numbers within a window of 256; else, or without rows,

@@ -71,7 +71,8 @@ float CodeWalk::Score(uint32_t row) const {
     case CodeRowFormat::kFloat:
       return KernelsFor(graph_.metric())
           .pair(query_, reinterpret_cast<const float*>(stored), dimension);
-    case CodeRowFormat::kHalf: {
+    case CodeRowFormat::kHalf:
+    case CodeRowFormat::kExactHalf: {
       const auto kernel = euclidean ? kernels_.euclid_half : kernels_.dot_half;
       score = kernel(row_query_, reinterpret_cast<const uint16_t*>(stored), dimension);
       break;

@@ -187,4 +187,13 @@ uint16_t FloatToHalf(float value) {
   return sign | static_cast<uint16_t>(rounded >> 13);
 }
 
+uint16_t FloatToBoundedHalf(float value) {
+  if (value != value) return FloatToHalf(0.0f);
+  return FloatToHalf(std::clamp(value, -kHalfMax, kHalfMax));
+}
+
+void RoundToHalf(std::span<float> values) {
+  for (float& value : values) value = HalfToFloat(FloatToBoundedHalf(value));
+}
+
 }  // namespace almagest

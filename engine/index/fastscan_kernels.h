@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace almagest {
@@ -98,5 +99,10 @@ std::vector<FastscanKernels> AllFastscanKernels();
 // IEEE half precision, rounded to nearest even. Too large becomes infinity.
 float HalfToFloat(uint16_t half);
 uint16_t FloatToHalf(float value);
+inline constexpr float kHalfMax = 65504.0f;
+// kHalfMax, with the sign, where that is exceeded; 0 for what is no number.
+uint16_t FloatToBoundedHalf(float value);
+// To the nearest bounded half each.
+void RoundToHalf(std::span<float> values);
 
 }  // namespace almagest

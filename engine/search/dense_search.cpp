@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "engine/collection/segment_builder.h"
 #include "engine/collection/row_factors.h"
+#include "engine/collection/segment_builder.h"
 #include "engine/index/code_graph_search.h"
 #include "engine/index/exact_scan.h"
 #include "engine/index/hnsw_search.h"
@@ -26,7 +26,7 @@ struct SegmentQuery {
   std::shared_ptr<const RowFactors> factors;  // Keeps the adjustment's arrays alive.
   ScoreAdjustment adjustment;
   bool other_version = false;  // The rows' map differs from the query's.
-  float constant = 0;  // Added to every score (fields that are not normalised).
+  float constant = 0;          // Added to every score (fields that are not normalised).
 };
 
 // Factors for the rows that count now; computed on the way when the segment has none yet (it was
@@ -36,17 +36,15 @@ Result<std::shared_ptr<const RowFactors>> FactorsFor(const VersionSet& versions,
                                                      VersionId target, uint32_t rows) {
   auto factors = segment.row_factors(field, target);
   if (!factors || factors->scale.size() < rows) {
-    ALMAGEST_TRY_VOID(PrepareRowFactors(versions, segment, field, target));
-    factors = segment.row_factors(field, target);
+    ALMAGEST_TRY(factors, PrepareRowFactors(versions, segment, field, target));
   }
   ALMAGEST_CHECK(factors && factors->scale.size() >= rows);
   return factors;
 }
 
-Result<SegmentQuery> QueryForSegment(const DenseSearch& search,
-                                     const VersionSet& versions, VersionId target,
-                                     std::span<const float> mapped, const Segment& segment,
-                                     VersionId row_version, uint32_t rows) {
+Result<SegmentQuery> QueryForSegment(const DenseSearch& search, const VersionSet& versions,
+                                     VersionId target, std::span<const float> mapped,
+                                     const Segment& segment, VersionId row_version, uint32_t rows) {
   SegmentQuery query;
   ALMAGEST_TRY(auto cross, versions.Cross(target, row_version));
   if (!cross) {
@@ -109,8 +107,8 @@ Result<std::vector<ScoredRow>> SearchCodes(const DenseSearch& search,
         std::min(std::ceil(static_cast<double>(query.k) * *quantized.oversampling), 65'536.0));
   }
   if (quantized.ignore) rescored_count = kScoreByExactRows;
-  return planned(SearchCodeGraph(graph, query, beam_width, rescored ? &field.rows : nullptr,
-                                 &stats, rescored_count));
+  return planned(SearchCodeGraph(graph, query, beam_width, rescored ? &field.rows : nullptr, &stats,
+                                 rescored_count));
 }
 
 Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Segment& segment,
@@ -133,11 +131,11 @@ Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Se
     if (!allowance) query.match_count = rows - std::min(rows, deleted);
     return SearchCodes(search, field, query, segment_query.other_version, plan);
   }
-  const auto beam_width = static_cast<uint32_t>(std::max<size_t>(
-      search.params.beam_width.value_or(kBeamWidthDefault), search.k));
+  const auto beam_width = static_cast<uint32_t>(
+      std::max<size_t>(search.params.beam_width.value_or(kBeamWidthDefault), search.k));
   const size_t matches = allowance ? allowance->rows.size() : rows;
-  const bool scan = search.params.exact || field.graph == nullptr ||
-                    PreferExactScan(matches, rows, beam_width);
+  const bool scan =
+      search.params.exact || field.graph == nullptr || PreferExactScan(matches, rows, beam_width);
   plan = PlanOf(search, field.graph != nullptr, scan, allowance != nullptr);
   if (!scan) return SearchHnsw(*field.graph, field.rows, query, beam_width);
   if (allowance) return ExactScanRows(field.rows, query, allowance->rows);
@@ -149,20 +147,22 @@ Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Se
 float RestScore(Distance distance, float similarity) {
   switch (distance) {
     case Distance::kCosine:
-    case Distance::kDot: return similarity;
-    case Distance::kEuclid: return std::sqrt(std::max(0.0f, -similarity));
-    case Distance::kManhattan: return std::max(0.0f, -similarity);
+    case Distance::kDot:
+      return similarity;
+    case Distance::kEuclid:
+      return std::sqrt(std::max(0.0f, -similarity));
+    case Distance::kManhattan:
+      return std::max(0.0f, -similarity);
   }
   return similarity;
 }
 
-Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view,
-                                            const DenseSearch& search) {
+Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const DenseSearch& search) {
   const VersionSet& versions = *view.versions.at(search.field.id);
   const VersionId target = search.as_version.value_or(versions.active());
   if (versions.Find(target) == nullptr) {
-    return Fail(ErrorCode::kNotFound, "vector '" + search.vector_name + "' has no version " +
-                                          std::to_string(target));
+    return Fail(ErrorCode::kNotFound,
+                "vector '" + search.vector_name + "' has no version " + std::to_string(target));
   }
   const std::vector<float> mapped = versions.MapQuery(target, search.base_query);
   std::vector<std::vector<RankedSlot>> lists;
@@ -178,8 +178,7 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view,
       if (allowance->rows.empty()) continue;
     }
     ALMAGEST_TRY(const SegmentQuery query,
-                 QueryForSegment(search, versions, target, mapped, *segment,
-                                 field->version, rows));
+                 QueryForSegment(search, versions, target, mapped, *segment, field->version, rows));
     Plan plan;
     ALMAGEST_TRY(const auto found, SearchSegment(search, *segment, *field, query, rows,
                                                  allowance ? &*allowance : nullptr, plan));

@@ -28,6 +28,10 @@ class Executor {
       : collection_(collection), request_(request), view_(collection.view()) {}
 
   Result<std::vector<Hit>> Run();
+  // Whether points may have moved out of sight while it ran (collection_view.h).
+  bool view_is_behind() const {
+    return collection_.view()->newest_growing != view_->newest_growing;
+  }
 
  private:
   using Filters = std::vector<const Filter*>;
@@ -304,7 +308,14 @@ Result<std::vector<Hit>> Executor::Run() {
 }  // namespace
 
 Result<std::vector<Hit>> ExecuteQuery(const Collection& collection, const QueryRequest& request) {
-  return Executor(collection, request).Run();
+  // A new growing segment comes once in many thousand writes, so this runs twice at most in
+  // practice; the request's deadline bounds it in any case.
+  while (true) {
+    Executor executor(collection, request);
+    auto hits = executor.Run();
+    if (!hits || !executor.view_is_behind()) return hits;
+    if (request.trace != nullptr) *request.trace = {};
+  }
 }
 
 }  // namespace almagest

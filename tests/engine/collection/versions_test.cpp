@@ -86,6 +86,22 @@ TEST_F(VersionsTest, PreparedVersionsStayPreparedThroughRewrites) {
   ExpectScores(candidate);
 }
 
+TEST_F(VersionsTest, ActivationForgetsTheFactorsOfAllButTwoVersions) {
+  Fill(0, 30);
+  OptimizeAll();
+  collection->PauseReembedding(true);
+  for (VersionId version = 1; version <= 4; ++version) Activate(Add());
+  ASSERT_TRUE(collection->PrepareVersion("", 1));  // As an evaluation of an old version does.
+  Activate(Add());
+  for (const auto& segment : collection->view()->segments) {
+    EXPECT_EQ(segment->row_factors(0, 1), nullptr);
+    EXPECT_EQ(segment->row_factors(0, 3), nullptr);
+    EXPECT_NE(segment->row_factors(0, 4), nullptr) << "a rollback has to be ready";
+    EXPECT_NE(segment->row_factors(0, 5), nullptr);
+  }
+  for (VersionId version = 0; version <= 5; ++version) ExpectScores(version);
+}
+
 TEST_F(VersionsTest, AQueryOnlyVersionReembedsNothing) {
   Fill(0, 40);
   OptimizeAll();

@@ -157,7 +157,7 @@ TEST(CodeGraph, WholeNumbersAreKeptInBytesExactly) {
     }
   }
   data.values[7] += 0.5f;
-  EXPECT_EQ(Build(data, Metric::kEuclid).meta.row_format, CodeRowFormat::kHalf);
+  EXPECT_EQ(Build(data, Metric::kEuclid).meta.row_format, CodeRowFormat::kExactHalf);
   CodeGraphBuildOptions options;
   options.row_format = CodeRowFormat::kByte;
   const auto refused = BuildCodeGraph(data.View(), Metric::kEuclid, options);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "engine/index/fastscan_kernels.h"
 #include "engine/linalg/row_kernels.h"
 #include "engine/search/query_executor.h"
 #include "tests/engine/collection/collection_fixture.h"
@@ -203,6 +204,36 @@ TEST_F(SealedSearch, QuantizationsDecideWhatNodesKeepAndWhatIsRescored) {
       EXPECT_EQ(memory > field.code_graph->node_bytes().size(), in_memory);
       EXPECT_GE(RecallOf(Distance::kCosine, {}, 1e-5f), 0.95);
     }
+  }
+}
+
+TEST_F(SealedSearch, VectorsOfTwoByteCoordinatesAreKeptOnce) {
+  for (const Distance distance : {Distance::kCosine, Distance::kEuclid, Distance::kDot}) {
+    SCOPED_TRACE(DistanceName(distance));
+    Open(distance);
+    config.dense[""].datatype = Datatype::kFloat16;
+    Reopen();
+    Fill(0, kPoints);
+    const auto stored =
+        collection->Vectors(collection->FindSlot(uint64_t{3}), {VectorSelector::Kind::kAll, {}});
+    ASSERT_TRUE(stored);
+    const auto& vector = std::get<DenseVector>(stored->at(""));
+    for (const float value : vector) EXPECT_EQ(HalfToFloat(FloatToHalf(value)), value);
+    OptimizeAll();
+    const auto field = SealedField();
+    ASSERT_NE(field.code_graph, nullptr);
+    EXPECT_EQ(field.code_graph->meta().row_format, CodeRowFormat::kExactHalf);
+    EXPECT_EQ(field.rows.data, nullptr);
+    EXPECT_FALSE(field.rescored);
+    EXPECT_GE(RecallOf(distance, {}, 5e-3f), 0.95);
+    SearchParams exact;
+    exact.exact = true;
+    const DenseVector query = Sample();
+    const std::vector<Hit> walked = Query(query);
+    const std::vector<Hit> scanned = Query(query, exact);
+    ASSERT_FALSE(walked.empty());
+    EXPECT_EQ(walked[0].id, scanned[0].id);
+    EXPECT_EQ(walked[0].score, scanned[0].score);
   }
 }
 
