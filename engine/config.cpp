@@ -44,11 +44,7 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
   const std::string prefix = "vectors." + name;
   ALMAGEST_TRY_VOID(CheckFieldName("a vector name", name, kNameBytesMax));
   ALMAGEST_TRY_VOID(CheckRange(prefix + ".size", dense.dimension, 1u, kDimensionMax));
-  // 0 stands for no graph.
-  for (const auto& [key, degree] : {std::pair{".hnsw_config.m", dense.hnsw.degree},
-                                    {".hnsw_config.payload_m", dense.hnsw.payload_degree}}) {
-    if (degree != 0) ALMAGEST_TRY_VOID(CheckRange(prefix + key, degree, 4u, 128u));
-  }
+  ALMAGEST_TRY_VOID(CheckRange(prefix + ".hnsw_config.m", dense.hnsw.degree, 4u, 128u));
   ALMAGEST_TRY_VOID(
       CheckRange(prefix + ".hnsw_config.ef_construct", dense.hnsw.build_beam, 4u, 4096u));
   const Quantization& quantization = dense.quantization;
@@ -66,9 +62,8 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
                                             " bits per dimension but has to have 1, 1.5 or 2");
   }
   if (dense.distance == Distance::kManhattan && quantization != Quantization()) {
-    return Fail(ErrorCode::kOutOfRange, prefix +
-                                            ".quantization_config is set but fields of "
-                                            "distance Manhattan are not quantized");
+    return Fail(ErrorCode::kOutOfRange, prefix + ".quantization_config is set but fields of "
+                                                 "distance Manhattan are not quantized");
   }
   return {};
 }
@@ -76,10 +71,8 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
 Json ToJson(const DenseVectorConfig& dense) {
   return {{"dimension", dense.dimension},
           {"distance", std::string(DistanceName(dense.distance))},
-          {"datatype", dense.datatype == Datatype::kFloat16 ? "float16" : "float32"},
           {"hnsw",
            {{"degree", dense.hnsw.degree},
-            {"payload_degree", dense.hnsw.payload_degree},
             {"build_beam", dense.hnsw.build_beam},
             {"build_threads", dense.hnsw.build_threads},
             {"full_scan_threshold_kb", dense.hnsw.full_scan_threshold_kb}}},
@@ -103,8 +96,6 @@ Result<DenseVectorConfig> DenseFromJson(const Json& json) {
   dense.hnsw.full_scan_threshold_kb = hnsw.at("full_scan_threshold_kb").get<uint64_t>();
   // Collections of before there was a choice have none of these.
   dense.hnsw.build_threads = hnsw.value("build_threads", 0u);
-  dense.hnsw.payload_degree = hnsw.value("payload_degree", 0u);
-  if (json.value("datatype", "float32") == "float16") dense.datatype = Datatype::kFloat16;
   if (!json.contains("quantization")) return dense;
   const Json& quantization = json.at("quantization");
   dense.quantization.kind =
@@ -128,14 +119,6 @@ Result<CollectionConfig> Parse(const Json& json) {
   config.optimizer.segments_max = optimizer.at("segments_max").get<uint32_t>();
   config.optimizer.merged_rows_max = optimizer.at("merged_rows_max").get<uint32_t>();
   config.optimizer.deleted_fraction_max = optimizer.at("deleted_fraction_max").get<double>();
-  config.optimizer.vacuumed_rows_min = optimizer.value("vacuumed_rows_min", uint64_t{0});
-  config.optimizer.off = optimizer.value("off", false);
-  if (optimizer.contains("indexing_threshold_kb")) {
-    config.optimizer.indexing_threshold_kb = optimizer.at("indexing_threshold_kb").get<uint64_t>();
-  }
-  if (optimizer.contains("segment_kb_max")) {
-    config.optimizer.segment_kb_max = optimizer.at("segment_kb_max").get<uint64_t>();
-  }
   config.durability = json.at("durability").get<std::string>() == "process" ? Durability::kProcess
                                                                             : Durability::kSync;
   for (const auto& [key, stored] : json.at("payload_indexes").items()) {
@@ -183,8 +166,8 @@ Result<> ValidateConfig(const CollectionConfig& config) {
   ALMAGEST_TRY_VOID(CheckRange("almagest.seal_rows", optimizer.seal_rows, 1u, kSealRowsMax));
   ALMAGEST_TRY_VOID(
       CheckRange("optimizers_config.default_segment_number", optimizer.segments_max, 1u, 64u));
-  ALMAGEST_TRY_VOID(CheckRange("the number of rows that a merge makes at most",
-                               optimizer.merged_rows_max, 1u, kMergedRowsMax));
+  ALMAGEST_TRY_VOID(CheckRange("optimizers_config.max_segment_size", optimizer.merged_rows_max, 1u,
+                               kMergedRowsMax));
   if (!std::isfinite(optimizer.deleted_fraction_max)) {
     return Fail(ErrorCode::kOutOfRange, "optimizers_config.deleted_threshold is not a number");
   }
@@ -224,29 +207,6 @@ Result<> ValidateCollectionName(std::string_view name) {
   return {};
 }
 
-HnswConfig EffectiveHnsw(const CollectionConfig& config, const DenseVectorConfig& dense) {
-  HnswConfig hnsw = dense.hnsw;
-  hnsw.degree = std::max(hnsw.degree, hnsw.payload_degree);
-  if (const auto& threshold = config.optimizer.indexing_threshold_kb) {
-    hnsw.full_scan_threshold_kb = std::max(hnsw.full_scan_threshold_kb, *threshold);
-    if (*threshold == 0) hnsw.degree = 0;
-  }
-  return hnsw;
-}
-
-OptimizerConfig EffectiveOptimizer(const CollectionConfig& config) {
-  OptimizerConfig optimizer = config.optimizer;
-  if (!optimizer.segment_kb_max) return optimizer;
-  uint64_t row_bytes = 0;
-  for (const auto& [name, dense] : config.dense) row_bytes += dense.dimension * sizeof(float);
-  const uint64_t kilobytes = std::min<uint64_t>(*optimizer.segment_kb_max, UINT64_MAX / 1024);
-  const uint64_t rows = std::max<uint64_t>(kilobytes * 1024 / std::max<uint64_t>(row_bytes, 1), 1);
-  optimizer.seal_rows = static_cast<uint32_t>(std::min<uint64_t>(optimizer.seal_rows, rows));
-  optimizer.merged_rows_max =
-      static_cast<uint32_t>(std::min<uint64_t>(optimizer.merged_rows_max, rows));
-  return optimizer;
-}
-
 std::string ConfigToJson(const CollectionConfig& config) {
   Json dense = Json::object();
   for (const auto& [name, field] : config.dense) dense[name] = ToJson(field);
@@ -262,18 +222,10 @@ std::string ConfigToJson(const CollectionConfig& config) {
                 {{"seal_rows", config.optimizer.seal_rows},
                  {"segments_max", config.optimizer.segments_max},
                  {"merged_rows_max", config.optimizer.merged_rows_max},
-                 {"deleted_fraction_max", config.optimizer.deleted_fraction_max},
-                 {"vacuumed_rows_min", config.optimizer.vacuumed_rows_min},
-                 {"off", config.optimizer.off}}},
+                 {"deleted_fraction_max", config.optimizer.deleted_fraction_max}}},
                {"durability", config.durability == Durability::kSync ? "sync" : "process"},
                {"payload_indexes", std::move(indexes)},
                {"metadata", config.metadata_json}};
-  if (const auto& threshold = config.optimizer.indexing_threshold_kb) {
-    json["optimizer"]["indexing_threshold_kb"] = *threshold;
-  }
-  if (const auto& size = config.optimizer.segment_kb_max) {
-    json["optimizer"]["segment_kb_max"] = *size;
-  }
   if (config.strict_mode != StrictModeConfig()) {
     json["strict_mode"] = Json::parse(StrictModeToJson(config.strict_mode));
   }

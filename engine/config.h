@@ -16,14 +16,11 @@ namespace almagest {
 // Parameters of the graphs (Malkov & Yashunin 2020; names of the paper in brackets). Code graphs
 // have one level of 2 * degree links, 32 at most, and look for 3 * build_beam candidates per row.
 struct HnswConfig {
-  uint32_t degree = 16;       // [M] REST `m`, 4..128, or 0: no graph, rows are scanned.
-  uint32_t build_beam = 100;  // [efConstruction] REST `ef_construct`, range 4..4096.
+  uint32_t degree = 16;        // [M] REST `m`, range 4..128.
+  uint32_t build_beam = 100;   // [efConstruction] REST `ef_construct`, range 4..4096.
   // Segments whose rows of this field take fewer kilobytes are scanned exactly.
   uint64_t full_scan_threshold_kb = 10'000;
   uint32_t build_threads = 0;  // REST `max_indexing_threads`; 0: as many as there are cores.
-  // REST `payload_m`: links for filtered searches. The walk takes filters by itself, so the graph
-  // has the larger of the two numbers of links; one with `m` 0 is a graph like any other.
-  uint32_t payload_degree = 0;
 };
 
 // How sealed segments keep the rows that searches read (REST `quantization_config`). Exact rows are
@@ -42,16 +39,11 @@ struct Quantization {
   bool operator==(const Quantization&) const = default;
 };
 
-// What the coordinates of a vector are rounded to when they are written (REST `datatype`), so that
-// two bytes hold them exactly: sealed segments then keep no float rows beside the graph's.
-enum class Datatype : uint8_t { kFloat32, kFloat16 };
-
 struct DenseVectorConfig {
   uint32_t dimension = 0;  // 1..65'536
   Distance distance = Distance::kCosine;
   HnswConfig hnsw = {};
   Quantization quantization = {};
-  Datatype datatype = Datatype::kFloat32;
 };
 
 struct SparseVectorConfig {
@@ -69,16 +61,6 @@ struct OptimizerConfig {
   uint32_t merged_rows_max = 1'000'000;
   // A segment is rewritten when this fraction of its rows is deleted; REST `deleted_threshold`.
   double deleted_fraction_max = 0.2;
-  // Segments of fewer rows are not; REST `vacuum_min_vector_number`.
-  uint64_t vacuumed_rows_min = 0;
-  // Segments whose rows of a field take fewer kilobytes get no index; 0: none does. Unset: what
-  // the field's full_scan_threshold_kb says, which holds besides. REST `indexing_threshold`.
-  std::optional<uint64_t> indexing_threshold_kb;
-  // Nothing is sealed, merged or re-embedded; REST `max_optimization_threads` 0.
-  bool off = false;
-  // What a segment's dense vectors may take, at least one row; REST `max_segment_size`.
-  std::optional<uint64_t> segment_kb_max;
-  bool operator==(const OptimizerConfig&) const = default;
 };
 
 struct CollectionConfig {
@@ -96,12 +78,6 @@ struct CollectionConfig {
   // ones first. The collection's own: no parser sets it.
   std::map<std::string, FieldId> field_ids;
 };
-
-// What a field's indexes are built by, with the collection's thresholds in it: `degree` is 0 where
-// no segment gets a graph.
-HnswConfig EffectiveHnsw(const CollectionConfig& config, const DenseVectorConfig& dense);
-// The optimizer's limits in rows, with segment_kb_max in them.
-OptimizerConfig EffectiveOptimizer(const CollectionConfig& config);
 
 // Limits that hold for every collection.
 inline constexpr uint32_t kDimensionMax = 65'536;

@@ -21,19 +21,12 @@ Result<> RequireOne(const JsonValue& object, std::string_view key, std::string_v
   return {};
 }
 
-Result<Datatype> ParseDatatype(const JsonValue& object) {
+Result<> RequireFloat32(const JsonValue& object) {
   ALMAGEST_TRY(const auto type, object.FindString("datatype"));
-  if (!type || *type == "float32") return Datatype::kFloat32;
-  if (*type == "float16") return Datatype::kFloat16;
-  if (*type == "uint8") {
-    return Fail(
-        UnsupportedError(object.ChildPath("datatype"),
-                         "whole numbers of one byte are found and kept as such by themselves"));
+  if (type && *type != "float32") {
+    return Fail(UnsupportedError(object.ChildPath("datatype"), "vectors are float32"));
   }
-  return Fail(FormatError(object.ChildPath("datatype"),
-                          fmt::format("unknown variant `{}`, expected one of `float32`, `uint8`, "
-                                      "`float16`",
-                                      type->substr(0, 100))));
+  return {};
 }
 
 // on_disk and memory say where data may live. Here everything is in mapped files behind a cache
@@ -51,6 +44,7 @@ Result<> ApplyHnsw(const JsonValue& value, HnswConfig& hnsw) {
   ALMAGEST_TRY_VOID(
       value.RefuseUnknownKeys({"m", "ef_construct", "full_scan_threshold", "max_indexing_threads",
                                "on_disk", "memory", "payload_m", "inline_storage"}));
+  ALMAGEST_TRY_VOID(value.RefuseKey("payload_m", "filtered search needs no extra links"));
   ALMAGEST_TRY_VOID(value.RefuseKey("inline_storage", "the layout of graphs is fixed"));
   ALMAGEST_TRY_VOID(CheckPlacement(value));
   // 0 leaves the number to the server.
@@ -58,10 +52,7 @@ Result<> ApplyHnsw(const JsonValue& value, HnswConfig& hnsw) {
     ALMAGEST_TRY(hnsw.build_threads, threads->AsUnsignedIn(0, 1024));
   }
   if (const auto m = value.Find("m")) {
-    ALMAGEST_TRY(hnsw.degree, m->AsUnsignedIn(0, 128));
-  }
-  if (const auto m = value.Find("payload_m")) {
-    ALMAGEST_TRY(hnsw.payload_degree, m->AsUnsignedIn(0, 128));
+    ALMAGEST_TRY(hnsw.degree, m->AsUnsignedIn(4, 128));
   }
   if (const auto ef = value.Find("ef_construct")) {
     ALMAGEST_TRY(hnsw.build_beam, ef->AsUnsignedIn(4, 4096));
@@ -74,9 +65,9 @@ Result<> ApplyHnsw(const JsonValue& value, HnswConfig& hnsw) {
 Result<DenseVectorConfig> ParseDense(const JsonValue& value, const FieldDefaults& defaults) {
   ALMAGEST_TRY_VOID(value.ExpectObject());
   ALMAGEST_TRY_VOID(value.RefuseKey("multivector_config", "a point has one vector per name"));
+  ALMAGEST_TRY_VOID(RequireFloat32(value));
   ALMAGEST_TRY_VOID(CheckPlacement(value));
   DenseVectorConfig dense;
-  ALMAGEST_TRY(dense.datatype, ParseDatatype(value));
   dense.hnsw = defaults.hnsw;
   dense.quantization = defaults.quantization;
   ALMAGEST_TRY(const JsonValue size, value.Require("size"));
@@ -103,10 +94,7 @@ Result<SparseVectorConfig> ParseSparse(const JsonValue& value) {
   SparseVectorConfig sparse;
   if (const auto index = value.Find("index")) {
     ALMAGEST_TRY_VOID(index->ExpectObject());
-    ALMAGEST_TRY(const Datatype datatype, ParseDatatype(*index));
-    if (datatype != Datatype::kFloat32) {
-      return Fail(UnsupportedError(index->ChildPath("datatype"), "sparse values are float32"));
-    }
+    ALMAGEST_TRY_VOID(RequireFloat32(*index));
     ALMAGEST_TRY_VOID(CheckPlacement(*index));
     // Below it a full scan may be used; sparse search is exact either way.
     ALMAGEST_TRY_VOID(index->FindUnsigned("full_scan_threshold"));
@@ -124,29 +112,15 @@ Result<> ApplyOptimizers(const JsonValue& value, OptimizerConfig& optimizer) {
       {"deleted_threshold", "vacuum_min_vector_number", "default_segment_number",
        "max_segment_size", "memmap_threshold", "indexing_threshold", "flush_interval_sec",
        "max_optimization_threads", "prevent_unoptimized"}));
-  ALMAGEST_TRY(const auto vacuumed, value.FindUnsigned("vacuum_min_vector_number"));
-  optimizer.vacuumed_rows_min = vacuumed.value_or(optimizer.vacuumed_rows_min);
-  ALMAGEST_TRY(const auto indexing, value.FindUnsigned("indexing_threshold"));
-  if (indexing) optimizer.indexing_threshold_kb = *indexing;
-  if (const auto size = value.Find("max_segment_size")) {
-    ALMAGEST_TRY(optimizer.segment_kb_max, size->AsUnsignedIn(1, UINT64_MAX));
-  }
+  ALMAGEST_TRY_VOID(value.RefuseKey("vacuum_min_vector_number", "use deleted_threshold"));
+  ALMAGEST_TRY_VOID(value.RefuseKey("max_segment_size", "segments are bounded in rows, not bytes"));
+  ALMAGEST_TRY_VOID(value.RefuseKey("indexing_threshold", "use hnsw_config.full_scan_threshold"));
   ALMAGEST_TRY(const auto prevent, value.FindBool("prevent_unoptimized"));
   if (prevent.value_or(false)) {
     return Fail(
         UnsupportedError(value.ChildPath("prevent_unoptimized"), "writes are searchable at once"));
   }
-  // One thread does all the steps of a collection, which is within every limit but 0.
-  if (const auto threads = value.Find("max_optimization_threads");
-      threads && !threads->IsString()) {
-    ALMAGEST_TRY(const uint64_t count, threads->AsUnsignedIn(0, UINT32_MAX));
-    optimizer.off = count == 0;
-  } else if (threads) {
-    ALMAGEST_TRY(const std::string_view word, threads->AsString());
-    if (word != "auto") return Fail(FormatError(threads->path(), "expected a number or `auto`"));
-    optimizer.off = false;
-  }
-  // Segments are always mapped; an acknowledged write is in the log at once.
+  // Segments are always mapped; an acknowledged write is in the log at once; there is one thread.
   ALMAGEST_TRY_VOID(value.FindUnsigned("memmap_threshold"));
   ALMAGEST_TRY_VOID(value.FindUnsigned("flush_interval_sec"));
   if (const auto deleted = value.Find("deleted_threshold")) {

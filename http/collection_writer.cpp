@@ -12,7 +12,6 @@ void WriteHnsw(JsonWriter& json, const HnswConfig& hnsw) {
   json.Key("ef_construct").Unsigned(hnsw.build_beam);
   json.Key("full_scan_threshold").Unsigned(hnsw.full_scan_threshold_kb);
   json.Key("max_indexing_threads").Unsigned(hnsw.build_threads);
-  if (hnsw.payload_degree > 0) json.Key("payload_m").Unsigned(hnsw.payload_degree);
   json.Key("on_disk").Bool(true);
   json.EndObject();
 }
@@ -21,7 +20,6 @@ void WriteDense(JsonWriter& json, const DenseVectorConfig& dense) {
   json.BeginObject();
   json.Key("size").Unsigned(dense.dimension);
   json.Key("distance").String(DistanceName(dense.distance));
-  if (dense.datatype == Datatype::kFloat16) json.Key("datatype").String("float16");
   json.Key("hnsw_config");
   WriteHnsw(json, dense.hnsw);
   if (dense.quantization != Quantization()) {
@@ -64,14 +62,10 @@ void WriteParams(JsonWriter& json, const CollectionConfig& config) {
 void WriteOptimizers(JsonWriter& json, const OptimizerConfig& optimizer) {
   json.BeginObject();
   json.Key("deleted_threshold").Double(optimizer.deleted_fraction_max);
-  json.Key("vacuum_min_vector_number").Unsigned(optimizer.vacuumed_rows_min);
-  if (const auto& threshold = optimizer.indexing_threshold_kb) {
-    json.Key("indexing_threshold").Unsigned(*threshold);
-  }
-  if (const auto& size = optimizer.segment_kb_max) json.Key("max_segment_size").Unsigned(*size);
+  json.Key("vacuum_min_vector_number").Unsigned(0);
   json.Key("default_segment_number").Unsigned(optimizer.segments_max);
   json.Key("flush_interval_sec").Unsigned(0);
-  json.Key("max_optimization_threads").Unsigned(optimizer.off ? 0 : 1);
+  json.Key("max_optimization_threads").Unsigned(1);
   json.EndObject();
 }
 

@@ -57,9 +57,9 @@ CollectionInfo Collection::Info() const {
     info.payload_index_points[key] = description.point_count;
   }
   info.last_operation = state.last_operation;
-  info.optimizing = NextStep(state.Summaries(), EffectiveOptimizer(state.Config()),
-                             {false, state.reembedding_paused})
-                        .has_value();
+  info.optimizing =
+      NextStep(state.Summaries(), state.Config().optimizer, {false, state.reembedding_paused})
+          .has_value();
   return info;
 }
 

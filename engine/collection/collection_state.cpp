@@ -4,7 +4,6 @@
 
 #include "engine/collection/segment_builder.h"
 #include "engine/collection/stored_vectors.h"
-#include "engine/index/fastscan_kernels.h"
 #include "storage/base/check.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
@@ -22,8 +21,8 @@ constexpr uint32_t kGrowingCapacityMin = 64;
 std::vector<CollectionField> FieldsOf(const CollectionConfig& config) {
   std::vector<CollectionField> fields;
   for (const auto& [name, dense] : config.dense) {
-    fields.push_back({static_cast<FieldId>(fields.size()), name, false, dense.dimension,
-                      dense.distance, dense.datatype});
+    fields.push_back(
+        {static_cast<FieldId>(fields.size()), name, false, dense.dimension, dense.distance});
   }
   for (const auto& [name, sparse] : config.sparse) {
     fields.push_back({static_cast<FieldId>(fields.size()), name, true, 0, Distance::kDot});
@@ -121,7 +120,7 @@ GrowingSegment& CollectionState::GrowingWithRoom() {
   uint32_t seal_rows = 0;
   {
     const std::shared_lock lock(config_mutex);
-    seal_rows = EffectiveOptimizer(config).seal_rows;
+    seal_rows = config.optimizer.seal_rows;
   }
   std::vector<GrowingDenseField> dense;
   std::vector<FieldId> sparse;
@@ -166,11 +165,8 @@ std::vector<SegmentSummary> CollectionState::Summaries() const {
   const auto current = View();
   const CollectionConfig settings = Config();
   const auto wanted_index = [&](FieldId field, uint32_t rows) {
-    const auto found = settings.dense.find(fields[field].name);
-    if (found == settings.dense.end()) return uint32_t{0};
-    DenseVectorConfig dense = found->second;
-    dense.hnsw = EffectiveHnsw(settings, dense);
-    return IndexSettings(dense, rows);
+    const auto dense = settings.dense.find(fields[field].name);
+    return dense == settings.dense.end() ? 0 : IndexSettings(dense->second, rows);
   };
   std::vector<SegmentSummary> summaries;
   for (const auto& segment : current->segments) {
@@ -222,7 +218,6 @@ std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const Base
     }
     mine.vectors.resize(base.size());
     document->ApplyBatch(base, count, mine.vectors, field.normalised(), mine.norms);
-    if (field.rounded()) RoundToHalf(mine.vectors);
   }
 
   std::vector<RowLocation> locations;

@@ -195,7 +195,7 @@ Result<bool> Collection::OptimizeOnce(const std::function<bool(double cpu_second
     const std::lock_guard lock(state.writer_mutex);
     situation.idle = std::chrono::steady_clock::now() - state.last_write >= kIdleTime;
   }
-  const auto step = NextStep(state.Summaries(), EffectiveOptimizer(state.Config()), situation);
+  const auto step = NextStep(state.Summaries(), state.Config().optimizer, situation);
   if (!step) return false;
   return Rewrite(state, step->segments, throttle);
 }

@@ -48,7 +48,6 @@ std::optional<OptimizerStep> Merge(std::span<const SegmentSummary> segments,
 std::optional<OptimizerStep> NextStep(std::span<const SegmentSummary> segments,
                                       const OptimizerConfig& config,
                                       const OptimizerSituation& situation) {
-  if (config.off) return std::nullopt;
   if (auto step = Seal(segments, config, situation.idle)) return step;
   for (const SegmentSummary& segment : segments) {
     if (!segment.sealed || situation.reembedding_paused || !segment.outdated) continue;
@@ -56,7 +55,6 @@ std::optional<OptimizerStep> NextStep(std::span<const SegmentSummary> segments,
   }
   for (const SegmentSummary& segment : segments) {
     if (!segment.sealed || segment.deleted == 0) continue;
-    if (segment.rows < config.vacuumed_rows_min) continue;
     if (segment.deleted < config.deleted_fraction_max * segment.rows) continue;
     return OptimizerStep{Kind::kVacuum, {segment.id}};
   }

@@ -86,7 +86,6 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
     if (dense == config.dense.end() || versions == sources.versions.end()) continue;
     const VersionSet& set = *versions->second;
     plan.dense.push_back({field.id, dense->second, set.active(), set.Find(set.active())->document});
-    plan.dense.back().config.hnsw = EffectiveHnsw(config, dense->second);
   }
   for (const auto& [slot, sequence] : rows) {
     plan.slots.push_back(slot);

@@ -8,7 +8,6 @@
 #include "engine/index/code_graph_build.h"
 #include "engine/index/code_graph_tune.h"
 #include "engine/index/dense_rows.h"
-#include "engine/index/fastscan_kernels.h"
 #include "engine/index/hnsw_build.h"
 #include "engine/index/row_filter.h"
 #include "engine/index/section_writer.h"
@@ -51,7 +50,6 @@ Result<ServedRows> ReadServedRows(const SegmentPlan& plan, const SegmentPlan::De
       const auto norms =
           normalised ? std::span(served.norms).subspan(first, rows) : std::span<float>();
       field.document->ApplyBatch(given, rows, place, normalised, norms);
-      if (field.config.datatype == Datatype::kFloat16) RoundToHalf(place);
     }
     for (size_t i = 0; i < rows; ++i) {
       if (present[i]) {
@@ -110,8 +108,7 @@ CodeGraphBuildOptions CodeOptions(const SegmentPlan& plan, const SegmentPlan::De
   options.progress = [&throttle, count = options.thread_count](size_t) {
     return throttle.Continue(count);
   };
-  const bool half_will_do = field.config.datatype == Datatype::kFloat16 ||
-                            HalfRowsWillDo(rows, MetricOf(field.config.distance));
+  const bool half_will_do = HalfRowsWillDo(rows, MetricOf(field.config.distance));
   options.row_format = half_will_do ? CodeRowFormat::kHalf : CodeRowFormat::kFloat;
   switch (quantization.kind) {
     case Quantization::Kind::kDefault:
@@ -134,7 +131,7 @@ CodeGraphBuildOptions CodeOptions(const SegmentPlan& plan, const SegmentPlan::De
 
 bool IndexWanted(const DenseVectorConfig& config, uint32_t rows) {
   const uint64_t bytes = uint64_t{rows} * config.dimension * sizeof(float);
-  return config.hnsw.degree > 0 && bytes >= config.hnsw.full_scan_threshold_kb * 1024;
+  return bytes >= config.hnsw.full_scan_threshold_kb * 1024;
 }
 
 // The rows, the graph if the field is large enough to need one, and what `info` says of them.

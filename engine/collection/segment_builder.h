@@ -18,14 +18,13 @@ namespace almagest {
 Metric MetricOf(Distance distance);
 
 // A number that stands for everything in `config` that decides which index a segment of so many
-// rows gets and how it is built, with EffectiveHnsw in it. Segments built by other settings are
-// rewritten.
+// rows gets and how it is built. Segments built by other settings are rewritten.
 uint32_t IndexSettings(const DenseVectorConfig& config, uint32_t rows);
 
 struct SegmentPlan {
   struct Dense {
     FieldId id = 0;
-    DenseVectorConfig config;  // With EffectiveHnsw.
+    DenseVectorConfig config;
     VersionId version = 0;
     std::shared_ptr<const LinearMap> document;  // nullptr: identity.
   };

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "engine/collection/write_stage.h"
-#include "engine/index/fastscan_kernels.h"
 #include "engine/index/sparse_vector.h"
 
 namespace almagest {
@@ -58,17 +57,6 @@ Result<std::map<FieldId, VectorData>> ValidateVectors(const CollectionState& sta
     DenseVector dense = std::get<DenseVector>(data);
     ALMAGEST_TRY_VOID(CheckDense(*field, dense, point.id));
     if (field->normalised()) NormalizeCosine(dense);
-    if (field->rounded()) {
-      const auto large =
-          std::ranges::find_if(dense, [](float value) { return std::fabs(value) > kHalfMax; });
-      if (large != dense.end()) {
-        return Fail(ErrorCode::kOutOfRange, Describe(name, point.id) +
-                                                " is beyond 65504, the limit of datatype float16, "
-                                                "at position " +
-                                                std::to_string(large - dense.begin()));
-      }
-      RoundToHalf(dense);
-    }
     vectors.emplace(field->id, std::move(dense));
   }
   return vectors;

@@ -47,9 +47,7 @@ TEST_F(PointApiTest, CollectionShowsItsConfiguration) {
   Do("PUT", "/collections/u",
      R"({"vectors": {"size": 3, "distance": "Euclid", "on_disk": true, "hnsw_config": {"m": 8}},
          "hnsw_config": {"ef_construct": 50}, "shard_number": 1, "on_disk_payload": false,
-         "optimizers_config": {"deleted_threshold": 0.3, "default_segment_number": 2,
-           "vacuum_min_vector_number": 100, "indexing_threshold": 0, "max_segment_size": 5000,
-           "max_optimization_threads": 0},
+         "optimizers_config": {"deleted_threshold": 0.3, "default_segment_number": 2},
          "quantization_config": {"scalar": {"type": "int8", "quantile": 0.99, "always_ram": true}},
          "metadata": {"model": "x"}, "almagest": {"durability": "process", "seal_rows": 500}})");
   json info = Do("GET", "/collections/u");
@@ -57,12 +55,7 @@ TEST_F(PointApiTest, CollectionShowsItsConfiguration) {
   EXPECT_EQ(info.at("/config/params/vectors/distance"_json_pointer), "Euclid");
   EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/m"_json_pointer), 8);
   EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/ef_construct"_json_pointer), 50);
-  const json optimizer = info.at("/config/optimizer_config"_json_pointer);
-  EXPECT_EQ(optimizer.at("deleted_threshold"), 0.3);
-  EXPECT_EQ(optimizer.at("vacuum_min_vector_number"), 100);
-  EXPECT_EQ(optimizer.at("indexing_threshold"), 0);
-  EXPECT_EQ(optimizer.at("max_segment_size"), 5000);
-  EXPECT_EQ(optimizer.at("max_optimization_threads"), 0);
+  EXPECT_EQ(info.at("/config/optimizer_config/deleted_threshold"_json_pointer), 0.3);
   EXPECT_EQ(info.at("/config/quantization_config"_json_pointer),
             json::parse(R"({"scalar": {"type": "int8", "quantile": 0.99, "always_ram": true}})"));
   EXPECT_EQ(info.at("/config/metadata"_json_pointer), json::parse(R"({"model": "x"})"));

@@ -8,12 +8,10 @@ namespace {
 CollectionConfig FullConfig() {
   CollectionConfig config;
   config.dense[""] = {512, Distance::kCosine, {32, 200, 5}};
-  config.dense[""].hnsw.payload_degree = 24;
-  config.dense[""].datatype = Datatype::kFloat16;
   config.dense["Ünï \"quoted\""] = {3, Distance::kManhattan, {}};
   config.sparse["terms"] = {true};
   config.sparse["plain"] = {false};
-  config.optimizer = {77, 9, 12345, 0.123456789, 50, 7, true, 9000};
+  config.optimizer = {77, 9, 12345, 0.123456789};
   config.durability = Durability::kProcess;
   config.payload_indexes["a.b[]"] = PayloadIndexType::kDatetime;
   config.payload_indexes["n"] = PayloadIndexType::kInteger;
@@ -32,10 +30,8 @@ TEST(ConfigTest, RoundTripIsExact) {
   EXPECT_EQ(parsed->dense.at("Ünï \"quoted\"").distance, Distance::kManhattan);
   EXPECT_TRUE(parsed->sparse.at("terms").idf);
   EXPECT_FALSE(parsed->sparse.at("plain").idf);
-  EXPECT_EQ(parsed->dense.at("").hnsw.payload_degree, 24u);
-  EXPECT_EQ(parsed->dense.at("").datatype, Datatype::kFloat16);
-  EXPECT_EQ(parsed->dense.at("Ünï \"quoted\"").datatype, Datatype::kFloat32);
-  EXPECT_EQ(parsed->optimizer, config.optimizer);
+  EXPECT_EQ(parsed->optimizer.seal_rows, 77u);
+  EXPECT_EQ(parsed->optimizer.deleted_fraction_max, 0.123456789);
   EXPECT_EQ(parsed->durability, Durability::kProcess);
   EXPECT_EQ(parsed->payload_indexes, config.payload_indexes);
   EXPECT_EQ(parsed->metadata_json, config.metadata_json);
@@ -74,41 +70,6 @@ TEST(ConfigTest, RangesAreCheckedAndNamed) {
         for (int i = 0; i < 64; ++i) config.sparse["s" + std::to_string(i)] = {};
       },
       "64");
-}
-
-TEST(ConfigTest, ThresholdsDecideWhichFieldsAreIndexed) {
-  CollectionConfig config;
-  DenseVectorConfig& dense = config.dense["v"];
-  dense.hnsw.full_scan_threshold_kb = 100;
-  EXPECT_EQ(EffectiveHnsw(config, dense).full_scan_threshold_kb, 100u);
-  config.optimizer.indexing_threshold_kb = 20;
-  EXPECT_EQ(EffectiveHnsw(config, dense).full_scan_threshold_kb, 100u);
-  config.optimizer.indexing_threshold_kb = 300;
-  EXPECT_EQ(EffectiveHnsw(config, dense).full_scan_threshold_kb, 300u);
-  dense.hnsw.degree = 0;
-  EXPECT_EQ(EffectiveHnsw(config, dense).degree, 0u);
-  dense.hnsw.payload_degree = 8;
-  EXPECT_EQ(EffectiveHnsw(config, dense).degree, 8u);
-  config.optimizer.indexing_threshold_kb = 0;
-  EXPECT_EQ(EffectiveHnsw(config, dense).degree, 0u);
-}
-
-TEST(ConfigTest, SegmentSizesAreCountedInRows) {
-  CollectionConfig config;
-  config.dense["a"].dimension = 100;
-  config.dense["b"].dimension = 28;
-  config.optimizer.seal_rows = 50;
-  EXPECT_EQ(EffectiveOptimizer(config), config.optimizer);
-  config.optimizer.segment_kb_max = 40;  // 80 rows of 512 bytes.
-  EXPECT_EQ(EffectiveOptimizer(config).seal_rows, 50u);
-  EXPECT_EQ(EffectiveOptimizer(config).merged_rows_max, 80u);
-  config.optimizer.segment_kb_max = 5;
-  EXPECT_EQ(EffectiveOptimizer(config).seal_rows, 10u);
-  config.optimizer.segment_kb_max = UINT64_MAX;
-  EXPECT_EQ(EffectiveOptimizer(config).merged_rows_max, config.optimizer.merged_rows_max);
-  config.dense["a"].dimension = 60'000;
-  config.optimizer.segment_kb_max = 1;
-  EXPECT_EQ(EffectiveOptimizer(config).seal_rows, 1u);
 }
 
 TEST(ConfigTest, CollectionNames) {

@@ -53,15 +53,6 @@ TEST(OptimizerPolicyTest, VacuumsAtTheThreshold) {
   EXPECT_EQ(step->kind, Kind::kVacuum);
 }
 
-TEST(OptimizerPolicyTest, LeavesSmallSegmentsUnvacuumedAndDoesNothingWhenOff) {
-  OptimizerConfig config;
-  config.vacuumed_rows_min = 101;
-  EXPECT_FALSE(NextStep(std::vector{Sealed(1, 100, 50)}, config, {}));
-  EXPECT_TRUE(NextStep(std::vector{Sealed(1, 101, 50)}, config, {}));
-  config.off = true;
-  EXPECT_FALSE(NextStep(std::vector{Sealed(1, 101, 50)}, config, {}));
-}
-
 TEST(OptimizerPolicyTest, MergesTheSmallestDownToTheLimit) {
   OptimizerConfig config;
   config.segments_max = 2;
