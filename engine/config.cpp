@@ -44,7 +44,9 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
   const std::string prefix = "vectors." + name;
   ALMAGEST_TRY_VOID(CheckFieldName("a vector name", name, kNameBytesMax));
   ALMAGEST_TRY_VOID(CheckRange(prefix + ".size", dense.dimension, 1u, kDimensionMax));
-  ALMAGEST_TRY_VOID(CheckRange(prefix + ".hnsw_config.m", dense.hnsw.degree, 4u, 128u));
+  if (dense.hnsw.degree != 0) {
+    ALMAGEST_TRY_VOID(CheckRange(prefix + ".hnsw_config.m", dense.hnsw.degree, 4u, 128u));
+  }
   ALMAGEST_TRY_VOID(
       CheckRange(prefix + ".hnsw_config.ef_construct", dense.hnsw.build_beam, 4u, 4096u));
   const Quantization& quantization = dense.quantization;
@@ -71,6 +73,8 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
 Json ToJson(const DenseVectorConfig& dense) {
   return {{"dimension", dense.dimension},
           {"distance", std::string(DistanceName(dense.distance))},
+          {"datatype", std::string(DatatypeName(dense.datatype))},
+          {"settings", dense.settings_json},
           {"hnsw",
            {{"degree", dense.hnsw.degree},
             {"build_beam", dense.hnsw.build_beam},
@@ -83,13 +87,21 @@ Json ToJson(const DenseVectorConfig& dense) {
             {"in_memory", dense.quantization.in_memory}}}};
 }
 
-// Throws Json::exception on a missing or mistyped key; ConfigFromJson catches.
+// All three throw Json::exception on a missing or mistyped key; ConfigFromJson catches.
+std::string SettingsFromJson(const Json& json) {
+  const std::string settings = json.value("settings", "{}");
+  return Json::parse(settings).get<Json::object_t>().empty() ? "{}" : settings;
+}
+
 Result<DenseVectorConfig> DenseFromJson(const Json& json) {
   DenseVectorConfig dense;
   dense.dimension = json.at("dimension").get<uint32_t>();
   const auto distance = ParseDistance(json.at("distance").get<std::string>());
   if (!distance) return Fail(ErrorCode::kCorruption, "the stored configuration has no distance");
   dense.distance = *distance;
+  const auto datatype = ParseDatatype(json.value("datatype", "float32"));
+  if (!datatype) return Fail(ErrorCode::kCorruption, "the stored configuration has no datatype");
+  dense.datatype = *datatype;
   const Json& hnsw = json.at("hnsw");
   dense.hnsw.degree = hnsw.at("degree").get<uint32_t>();
   dense.hnsw.build_beam = hnsw.at("build_beam").get<uint32_t>();
@@ -103,6 +115,7 @@ Result<DenseVectorConfig> DenseFromJson(const Json& json) {
   dense.quantization.quantile = quantization.at("quantile").get<double>();
   dense.quantization.code_share = quantization.at("code_share").get<double>();
   dense.quantization.in_memory = quantization.at("in_memory").get<bool>();
+  dense.settings_json = SettingsFromJson(json);
   return dense;
 }
 
@@ -113,12 +126,16 @@ Result<CollectionConfig> Parse(const Json& json) {
   }
   for (const auto& [name, sparse] : json.at("sparse").items()) {
     config.sparse[name].idf = sparse.at("idf").get<bool>();
+    config.sparse[name].settings_json = SettingsFromJson(sparse);
   }
   const Json& optimizer = json.at("optimizer");
   config.optimizer.seal_rows = optimizer.at("seal_rows").get<uint32_t>();
   config.optimizer.segments_max = optimizer.at("segments_max").get<uint32_t>();
   config.optimizer.merged_rows_max = optimizer.at("merged_rows_max").get<uint32_t>();
   config.optimizer.deleted_fraction_max = optimizer.at("deleted_fraction_max").get<double>();
+  config.optimizer.vacuum_rows_min = optimizer.value("vacuum_rows_min", 0u);
+  config.optimizer.idle_seal_rows = optimizer.value("idle_seal_rows", 0u);
+  config.optimizer.enabled = optimizer.value("enabled", true);
   config.durability = json.at("durability").get<std::string>() == "process" ? Durability::kProcess
                                                                             : Durability::kSync;
   for (const auto& [key, stored] : json.at("payload_indexes").items()) {
@@ -130,6 +147,7 @@ Result<CollectionConfig> Parse(const Json& json) {
     config.payload_indexes[key] = *std::move(index);
   }
   config.metadata_json = json.at("metadata").get<std::string>();
+  config.settings_json = SettingsFromJson(json);
   if (json.contains("strict_mode")) {
     ALMAGEST_TRY_VOID(MergeStrictMode(json.at("strict_mode").dump(), &config.strict_mode));
   }
@@ -211,7 +229,9 @@ std::string ConfigToJson(const CollectionConfig& config) {
   Json dense = Json::object();
   for (const auto& [name, field] : config.dense) dense[name] = ToJson(field);
   Json sparse = Json::object();
-  for (const auto& [name, field] : config.sparse) sparse[name] = {{"idf", field.idf}};
+  for (const auto& [name, field] : config.sparse) {
+    sparse[name] = {{"idf", field.idf}, {"settings", field.settings_json}};
+  }
   Json indexes = Json::object();
   for (const auto& [key, index] : config.payload_indexes) {
     indexes[key] = Json::parse(PayloadIndexConfigToJson(index));
@@ -222,10 +242,14 @@ std::string ConfigToJson(const CollectionConfig& config) {
                 {{"seal_rows", config.optimizer.seal_rows},
                  {"segments_max", config.optimizer.segments_max},
                  {"merged_rows_max", config.optimizer.merged_rows_max},
-                 {"deleted_fraction_max", config.optimizer.deleted_fraction_max}}},
+                 {"deleted_fraction_max", config.optimizer.deleted_fraction_max},
+                 {"vacuum_rows_min", config.optimizer.vacuum_rows_min},
+                 {"idle_seal_rows", config.optimizer.idle_seal_rows},
+                 {"enabled", config.optimizer.enabled}}},
                {"durability", config.durability == Durability::kSync ? "sync" : "process"},
                {"payload_indexes", std::move(indexes)},
-               {"metadata", config.metadata_json}};
+               {"metadata", config.metadata_json},
+               {"settings", config.settings_json}};
   if (config.strict_mode != StrictModeConfig()) {
     json["strict_mode"] = Json::parse(StrictModeToJson(config.strict_mode));
   }

@@ -16,7 +16,7 @@ namespace almagest {
 // Parameters of the graphs (Malkov & Yashunin 2020; names of the paper in brackets). Code graphs
 // have one level of 2 * degree links, 32 at most, and look for 3 * build_beam candidates per row.
 struct HnswConfig {
-  uint32_t degree = 16;        // [M] REST `m`, range 4..128.
+  uint32_t degree = 16;        // [M] REST `m`, range 4..128; 0: no graph, every search is exact.
   uint32_t build_beam = 100;   // [efConstruction] REST `ef_construct`, range 4..4096.
   // Segments whose rows of this field take fewer kilobytes are scanned exactly.
   uint64_t full_scan_threshold_kb = 10'000;
@@ -44,16 +44,21 @@ struct DenseVectorConfig {
   Distance distance = Distance::kCosine;
   HnswConfig hnsw = {};
   Quantization quantization = {};
+  Datatype datatype = Datatype::kFloat32;
+  // What the field's creator set in REST's words (a JSON object): shown as it was given. `hnsw` and
+  // `quantization` follow from it and from the collection's own settings_json.
+  std::string settings_json = "{}";
 };
 
 struct SparseVectorConfig {
   // Multiply query weights by idf = ln((N - df + 0.5) / (df + 0.5) + 1) over the collection.
   bool idf = false;
+  std::string settings_json = "{}";  // As of DenseVectorConfig.
 };
 
 struct OptimizerConfig {
   // The growing segment is sealed at this many rows (REST `almagest.seal_rows`), or when it has
-  // been idle with at least one tenth of that.
+  // been idle with fewer (idle_seal_rows).
   uint32_t seal_rows = 10'000;
   // Sealed segments are merged while there are more than this many; range 1..64.
   uint32_t segments_max = 4;
@@ -61,6 +66,11 @@ struct OptimizerConfig {
   uint32_t merged_rows_max = 1'000'000;
   // A segment is rewritten when this fraction of its rows is deleted; REST `deleted_threshold`.
   double deleted_fraction_max = 0.2;
+  // No segment of fewer rows is rewritten for that; REST `vacuum_min_vector_number`.
+  uint32_t vacuum_rows_min = 0;
+  // An idle growing segment of this many rows is sealed; 0: one tenth of seal_rows.
+  uint32_t idle_seal_rows = 0;
+  bool enabled = true;  // REST `max_optimization_threads` of 0: segments stay as they are.
 };
 
 struct CollectionConfig {
@@ -74,6 +84,7 @@ struct CollectionConfig {
   std::map<std::string, PayloadIndexConfig> payload_indexes;
   StrictModeConfig strict_mode;
   std::string metadata_json = "{}";  // The creator's own, canonical JSON object.
+  std::string settings_json = "{}";  // As of DenseVectorConfig, for the collection as a whole.
   // Ids of the vectors by name, once one was added or removed; empty: numbered in name order, dense
   // ones first. The collection's own: no parser sets it.
   std::map<std::string, FieldId> field_ids;

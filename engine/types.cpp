@@ -19,6 +19,7 @@ int HexDigit(char c) {
 }
 
 constexpr std::string_view kDistanceNames[] = {"Cosine", "Euclid", "Dot", "Manhattan"};
+constexpr std::string_view kDatatypeNames[] = {"float32", "float16", "uint8"};
 
 }  // namespace
 
@@ -74,6 +75,17 @@ std::string_view DistanceName(Distance distance) {
 std::optional<Distance> ParseDistance(std::string_view name) {
   for (size_t i = 0; i < std::size(kDistanceNames); ++i) {
     if (name == kDistanceNames[i]) return static_cast<Distance>(i);
+  }
+  return std::nullopt;
+}
+
+std::string_view DatatypeName(Datatype datatype) {
+  return kDatatypeNames[static_cast<size_t>(datatype)];
+}
+
+std::optional<Datatype> ParseDatatype(std::string_view name) {
+  for (size_t i = 0; i < std::size(kDatatypeNames); ++i) {
+    if (name == kDatatypeNames[i]) return static_cast<Datatype>(i);
   }
   return std::nullopt;
 }

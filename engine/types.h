@@ -33,6 +33,12 @@ std::optional<Distance> ParseDistance(std::string_view name);
 // True when the larger REST score is the nearer one (Cosine, Dot).
 bool LargerIsNearer(Distance distance);
 
+// What the components of a field's vectors are rounded to when they are stored or asked for: half
+// precision, or whole numbers 0..255 (saturated, fractions cut off). Rows stay 32-bit floats.
+enum class Datatype : uint8_t { kFloat32, kFloat16, kUint8 };
+std::string_view DatatypeName(Datatype datatype);  // "float32", "float16", "uint8"
+std::optional<Datatype> ParseDatatype(std::string_view name);
+
 using DenseVector = std::vector<float>;
 
 // Sorted by index, no duplicates, finite values.

@@ -31,7 +31,10 @@ struct UpsertOperation {
 };
 struct DeletePointsOperation { PointSelector points; };
 // Sets vectors of existing points; other vectors stay. Unknown id: kNotFound.
-struct UpdateVectorsOperation { std::vector<PointInput> points; };
+struct UpdateVectorsOperation {
+  std::vector<PointInput> points;
+  std::optional<Filter> update_filter = {};  // Points that do not match are left as they are.
+};
 struct DeleteVectorsOperation { PointSelector points; std::vector<std::string> names; };
 // Merges `payload` (canonical object text) at the path `key` (empty: the root).
 struct SetPayloadOperation { PointSelector points; std::string payload; std::string key; };

@@ -72,7 +72,9 @@ Result<Reply> HandleCollectionExists(Service& service, const HttpRequest& reques
 Result<Reply> HandleCreateVector(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const WriteOptions options, ParseWriteOptions(request));
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
-  ALMAGEST_TRY(const auto added, ParseNewVector(body));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const auto added,
+               ParseNewVector(body, request.PathParam("vector"), collection->config()));
   ALMAGEST_TRY(const WriteResult result,
                service.database.AddVector(request.PathParam("collection"),
                                           request.PathParam("vector"), added));
@@ -92,7 +94,8 @@ Result<Reply> HandleCreateIndex(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
   ALMAGEST_TRY(const JsonValue field, body.Require("field_name"));
   ALMAGEST_TRY(const std::string_view key, field.AsString());
-  ALMAGEST_TRY(const JsonValue schema, body.Require("field_schema"));
+  const bool by_older_name = !body.Find("field_schema") && body.Find("field_type");
+  ALMAGEST_TRY(const JsonValue schema, body.Require(by_older_name ? "field_type" : "field_schema"));
   ALMAGEST_TRY(const PayloadIndexConfig config, ParsePayloadIndexSchema(schema));
   ALMAGEST_TRY(const WriteResult result,
                service.database.CreatePayloadIndex(request.PathParam("collection"),

@@ -22,8 +22,10 @@ Result<CollectionConfig> ParseCreateCollection(const JsonValue& body);
 // PATCH /collections/{c}: applies the changes in `body` to `config`; all or nothing when the caller
 // works on a copy.
 Result<> ApplyCollectionChanges(const JsonValue& body, CollectionConfig& config);
-// PUT /collections/{c}/vectors/{name}: {"dense": {...}} or {"sparse": {...}}.
-Result<Collection::NewVector> ParseNewVector(const JsonValue& body);
+// PUT /collections/{c}/vectors/{name}: {"dense": {...}} or {"sparse": {...}}, to be added to a
+// collection of that configuration.
+Result<Collection::NewVector> ParseNewVector(const JsonValue& body, const std::string& name,
+                                             CollectionConfig config);
 // `field_schema`: a type name or an object with `type`.
 Result<PayloadIndexConfig> ParsePayloadIndexSchema(const JsonValue& value);
 

@@ -1,35 +1,41 @@
-// WriteCollectionInfo: settings as Qdrant shows them. Values that are no settings here (they hold
-// for every collection) are shown with what is true.
+// WriteCollectionInfo: settings as they were given (collection_settings.h), and Qdrant's defaults
+// or what is true here for those that were not.
+#include <nlohmann/json.hpp>
+#include <vector>
+
 #include "http/collection_parser.h"
-#include "http/quantization_parser.h"
+#include "http/collection_settings.h"
 
 namespace almagest {
 namespace {
 
-void WriteHnsw(JsonWriter& json, const HnswConfig& hnsw) {
-  json.BeginObject();
-  json.Key("m").Unsigned(hnsw.degree);
-  json.Key("ef_construct").Unsigned(hnsw.build_beam);
-  json.Key("full_scan_threshold").Unsigned(hnsw.full_scan_threshold_kb);
-  json.Key("max_indexing_threads").Unsigned(hnsw.build_threads);
-  json.Key("on_disk").Bool(true);
-  json.EndObject();
+using Json = nlohmann::json;
+
+// "Disabled" is a word of requests: answers have null or nothing.
+void WriteKept(JsonWriter& json, const Json& kept) {
+  for (const auto& [key, value] : kept.items()) {
+    if (value != "Disabled") json.Key(key).Raw(value.dump());
+  }
+}
+
+void WriteMerged(JsonWriter& json, Json defaults, const Json& settings, const char* key) {
+  const auto given = settings.find(key);
+  if (given != settings.end() && given->is_object()) defaults.update(*given);
+  json.Raw(defaults.dump());
 }
 
 void WriteDense(JsonWriter& json, const DenseVectorConfig& dense) {
   json.BeginObject();
   json.Key("size").Unsigned(dense.dimension);
   json.Key("distance").String(DistanceName(dense.distance));
-  json.Key("hnsw_config");
-  WriteHnsw(json, dense.hnsw);
-  if (dense.quantization != Quantization()) {
-    json.Key("quantization_config");
-    WriteQuantization(json, dense.quantization);
+  if (dense.datatype != Datatype::kFloat32) {
+    json.Key("datatype").String(DatatypeName(dense.datatype));
   }
+  WriteKept(json, KeptSettings(dense.settings_json));
   json.EndObject();
 }
 
-void WriteParams(JsonWriter& json, const CollectionConfig& config) {
+void WriteParams(JsonWriter& json, const CollectionConfig& config, const Json& settings) {
   json.BeginObject();
   json.Key("vectors");
   const auto unnamed = config.dense.find("");
@@ -48,6 +54,7 @@ void WriteParams(JsonWriter& json, const CollectionConfig& config) {
     for (const auto& [name, sparse] : config.sparse) {
       json.Key(name).BeginObject();
       if (sparse.idf) json.Key("modifier").String("idf");
+      WriteKept(json, KeptSettings(sparse.settings_json));
       json.EndObject();
     }
     json.EndObject();
@@ -55,18 +62,65 @@ void WriteParams(JsonWriter& json, const CollectionConfig& config) {
   json.Key("shard_number").Unsigned(1);
   json.Key("replication_factor").Unsigned(1);
   json.Key("write_consistency_factor").Unsigned(1);
-  json.Key("on_disk_payload").Bool(true);
+  json.Key("on_disk_payload").Bool(settings.value("on_disk_payload", Json(true)) != false);
+  if (settings.contains("payload")) json.Key("payload").Raw(settings.at("payload").dump());
   json.EndObject();
 }
 
-void WriteOptimizers(JsonWriter& json, const OptimizerConfig& optimizer) {
-  json.BeginObject();
-  json.Key("deleted_threshold").Double(optimizer.deleted_fraction_max);
-  json.Key("vacuum_min_vector_number").Unsigned(0);
-  json.Key("default_segment_number").Unsigned(optimizer.segments_max);
-  json.Key("flush_interval_sec").Unsigned(0);
-  json.Key("max_optimization_threads").Unsigned(1);
-  json.EndObject();
+void WriteSettings(JsonWriter& json, const CollectionConfig& config) {
+  const Json settings = KeptSettings(config.settings_json);
+  const HnswConfig hnsw;
+  const OptimizerConfig optimizer;
+  json.Key("params");
+  WriteParams(json, config, settings);
+  json.Key("hnsw_config");
+  WriteMerged(json,
+              {{"m", hnsw.degree},
+               {"ef_construct", hnsw.build_beam},
+               {"full_scan_threshold", hnsw.full_scan_threshold_kb},
+               {"max_indexing_threads", hnsw.build_threads},
+               {"on_disk", false}},
+              settings, "hnsw_config");
+  json.Key("optimizer_config");
+  WriteMerged(json,
+              {{"deleted_threshold", optimizer.deleted_fraction_max},
+               {"vacuum_min_vector_number", kVacuumRowsMin},
+               {"default_segment_number", 0},
+               {"max_segment_size", nullptr},
+               {"memmap_threshold", nullptr},
+               {"indexing_threshold", hnsw.full_scan_threshold_kb},
+               {"flush_interval_sec", 0},
+               {"max_optimization_threads", nullptr}},
+              settings, "optimizers_config");
+  json.Key("wal_config");
+  WriteMerged(json, {{"wal_capacity_mb", 32}, {"wal_segments_ahead", 0}, {"wal_retain_closed", 1}},
+              settings, "wal_config");
+  json.Key("quantization_config");
+  const auto quantization = settings.find("quantization_config");
+  if (quantization != settings.end() && quantization->is_object()) {
+    json.Raw(quantization->dump());
+  } else {
+    json.Null();
+  }
+}
+
+// Settings that are shown but cannot be had.
+void WriteWarnings(JsonWriter& json, const CollectionConfig& config) {
+  std::vector<std::string> warnings;
+  for (const auto& [key, index] : config.payload_indexes) {
+    const Json parameters = KeptSettings(index.parameters.empty() ? "{}" : index.parameters);
+    if (parameters.value("memory", parameters.value("on_disk", false) ? "cold" : "") != "cold") {
+      continue;
+    }
+    warnings.push_back("the payload index of `" + key + "` is kept in memory: on_disk and memory " +
+                       "do not change that");
+  }
+  if (warnings.empty()) return;
+  json.Key("warnings").BeginArray();
+  for (const std::string& warning : warnings) {
+    json.BeginObject().Key("message").String(warning).EndObject();
+  }
+  json.EndArray();
 }
 
 }  // namespace
@@ -76,22 +130,12 @@ void WriteCollectionInfo(JsonWriter& json, const CollectionConfig& config,
   json.BeginObject();
   json.Key("status").String(info.optimizing ? "yellow" : "green");
   json.Key("optimizer_status").String("ok");
+  WriteWarnings(json, config);
   json.Key("indexed_vectors_count").Unsigned(info.indexed_vectors);
   json.Key("points_count").Unsigned(info.points);
   json.Key("segments_count").Unsigned(info.segments.size());
   json.Key("config").BeginObject();
-  json.Key("params");
-  WriteParams(json, config);
-  json.Key("hnsw_config");
-  WriteHnsw(json, config.dense.empty() ? HnswConfig() : config.dense.begin()->second.hnsw);
-  json.Key("optimizer_config");
-  WriteOptimizers(json, config.optimizer);
-  json.Key("wal_config").BeginObject();
-  json.Key("wal_capacity_mb").Unsigned(256).Key("wal_segments_ahead").Unsigned(0);
-  json.EndObject();
-  json.Key("quantization_config");
-  WriteQuantization(
-      json, config.dense.empty() ? Quantization() : config.dense.begin()->second.quantization);
+  WriteSettings(json, config);
   if (config.strict_mode != StrictModeConfig()) {
     json.Key("strict_mode_config").Raw(StrictModeToJson(config.strict_mode));
   }

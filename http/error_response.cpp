@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kFormatPrefix = "Format error in JSON body: ";
 constexpr std::string_view kQueryPrefix = "Deserialize error in query parameters: ";
 constexpr std::string_view kChecksumPrefix = "Checksum mismatch: ";
+constexpr std::string_view kValidationWord = "Validation error in ";
 
 // Long or hostile values are not worth repeating in full.
 std::string Excerpt(std::string_view value) {
@@ -65,6 +66,7 @@ std::string ErrorText(const Error& error) {
       }
       return "Bad request: " + message;
     case ErrorCode::kOutOfRange:
+      if (message.starts_with(kValidationWord)) return message;
       if (message.starts_with('[')) return "Validation error in JSON body: " + message;
       return "Validation error in JSON body: [" + message + "]";
     case ErrorCode::kNotFound:
@@ -123,6 +125,13 @@ Error ValueError(std::string_view path, std::string_view value, std::string_view
 
 Error ChecksumError(std::string_view what) {
   return Error{ErrorCode::kBadRequest, fmt::format("{}{}", kChecksumPrefix, what)};
+}
+
+Error ParameterValueError(std::string_view kind, std::string_view name, std::string_view value,
+                          std::string_view must_be) {
+  return Error{ErrorCode::kOutOfRange,
+               fmt::format("{}{} parameters: [{}: value {} invalid, must be {}]", kValidationWord,
+                           kind, name, Excerpt(value), must_be)};
 }
 
 Error UnsupportedError(std::string_view path, std::string_view why) {

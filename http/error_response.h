@@ -30,6 +30,10 @@ Error FormatError(std::string_view path, std::string_view what);
 Error QueryParameterError(std::string_view name, std::string_view what);
 // 422 "Validation error in JSON body: [path: value X invalid, must be ...]".
 Error ValueError(std::string_view path, std::string_view value, std::string_view must_be);
+// 422 "Validation error in <kind> parameters: [name: value X invalid, must be ...]"; `kind` is
+// `query` or `path`.
+Error ParameterValueError(std::string_view kind, std::string_view name, std::string_view value,
+                          std::string_view must_be);
 // 400 "Checksum mismatch: ...".
 Error ChecksumError(std::string_view what);
 // 400 "Bad request: `path` is not supported: why": an option that this server does not have.

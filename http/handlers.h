@@ -18,6 +18,12 @@ Result<Reply> HandleTelemetry(Service& service, const HttpRequest& request);
 Result<Reply> HandleIssues(Service& service, const HttpRequest& request);
 Result<Reply> HandleClearIssues(Service& service, const HttpRequest& request);
 
+// cluster_handlers.cpp
+Result<Reply> HandleClusterStatus(Service& service, const HttpRequest& request);
+Result<Reply> HandleCollectionCluster(Service& service, const HttpRequest& request);
+Result<Reply> HandleShardKeys(Service& service, const HttpRequest& request);
+Result<Reply> HandleChangeCluster(Service& service, const HttpRequest& request);  // 405.
+
 // snapshot_handlers.cpp: of the path's collection, or of the whole store where it names none.
 Result<Reply> HandleListSnapshots(Service& service, const HttpRequest& request);
 Result<Reply> HandleCreateSnapshot(Service& service, const HttpRequest& request);

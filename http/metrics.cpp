@@ -54,8 +54,12 @@ Metrics::~Metrics() = default;
 
 void Metrics::CountRequest(std::string_view method, std::string_view route, unsigned status,
                            double seconds) {
-  const prometheus::Labels labels{{"method", std::string(method)},
-                                  {"endpoint", std::string(route)}};
+  // Endpoints as Qdrant's dashboards know them.
+  constexpr std::string_view kCollectionPart = "{collection}";
+  std::string endpoint(route);
+  const size_t at = endpoint.find(kCollectionPart);
+  if (at != std::string::npos) endpoint.replace(at, kCollectionPart.size(), "{name}");
+  const prometheus::Labels labels{{"method", std::string(method)}, {"endpoint", endpoint}};
   prometheus::Labels with_status = labels;
   with_status.emplace("status", std::to_string(status));
   state_->requests.Add(with_status).Increment();

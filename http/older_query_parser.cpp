@@ -13,7 +13,7 @@ Result<> FindCommonFields(const JsonValue& body, QueryRequest& request) {
   QueryNode& node = request.root;
   ALMAGEST_TRY(node.filter, FindFilter(body));
   ALMAGEST_TRY(node.params, FindSearchParams(body));
-  ALMAGEST_TRY(node.score_threshold, body.FindDouble("score_threshold"));
+  ALMAGEST_TRY(node.score_threshold, FindScoreThreshold(body));
   ALMAGEST_TRY(node.limit, FindLimit(body, body.Find("limit") ? "limit" : "top"));
   ALMAGEST_TRY(request.offset, FindOffset(body));
   ALMAGEST_TRY(request.with_payload, FindPayloadSelector(body, PayloadSelector::Mode::kNone));

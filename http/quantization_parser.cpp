@@ -88,29 +88,6 @@ Result<> ApplyQuantization(const JsonValue& owner, Quantization& quantization) {
   return {};
 }
 
-void WriteQuantization(JsonWriter& json, const Quantization& quantization) {
-  switch (quantization.kind) {
-    case Quantization::Kind::kDefault:
-    case Quantization::Kind::kNone:  // Qdrant has no word for it in answers.
-      json.Null();
-      return;
-    case Quantization::Kind::kScalar:
-      json.BeginObject().Key("scalar").BeginObject();
-      json.Key("type").String("int8");
-      json.Key("quantile").Double(quantization.quantile);
-      break;
-    case Quantization::Kind::kBinary:
-      json.BeginObject().Key("binary").BeginObject();
-      json.Key("encoding")
-          .String(quantization.code_share == 2.0   ? "two_bits"
-                  : quantization.code_share == 1.5 ? "one_and_half_bits"
-                                                   : "one_bit");
-      break;
-  }
-  json.Key("always_ram").Bool(quantization.in_memory);
-  json.EndObject().EndObject();
-}
-
 Result<QuantizedSearch> ParseQuantizedSearch(const JsonValue& value) {
   ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"ignore", "rescore", "oversampling"}));
   QuantizedSearch quantized;

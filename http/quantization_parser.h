@@ -5,7 +5,6 @@
 #include "engine/config.h"
 #include "engine/query.h"
 #include "http/json_reader.h"
-#include "http/json_writer.h"
 
 namespace almagest {
 
@@ -16,8 +15,6 @@ namespace almagest {
 //   "Disabled"
 // Refused by name: product, turbo, queries in fewer than 8 bits.
 Result<> ApplyQuantization(const JsonValue& owner, Quantization& quantization);
-// Null where vectors are not quantized, and where nothing was set.
-void WriteQuantization(JsonWriter& json, const Quantization& quantization);
 
 // {"ignore", "rescore", "oversampling"}
 Result<QuantizedSearch> ParseQuantizedSearch(const JsonValue& value);

@@ -198,7 +198,7 @@ Result<QueryNode> QueryParser::ParseNode(const JsonValue& value, size_t depth) {
   }
   ALMAGEST_TRY(node.filter, FindFilter(value));
   ALMAGEST_TRY(node.params, FindSearchParams(value));
-  ALMAGEST_TRY(node.score_threshold, value.FindDouble("score_threshold"));
+  ALMAGEST_TRY(node.score_threshold, FindScoreThreshold(value));
   ALMAGEST_TRY(node.limit, FindLimit(value, "limit"));
   ALMAGEST_TRY(node.lookup_from, FindLookupFrom(value));
   return node;

@@ -74,6 +74,12 @@ Result<uint64_t> FindOffset(const JsonValue& body) {
   return offset.value_or(0);
 }
 
+Result<std::optional<double>> FindScoreThreshold(const JsonValue& body) {
+  ALMAGEST_TRY(auto threshold, body.FindDouble("score_threshold"));
+  if (threshold) threshold = static_cast<float>(*threshold);
+  return threshold;
+}
+
 Result<OrderByQuery> ParseOrderBy(const JsonValue& value) {
   OrderByQuery order;
   if (value.IsString()) {

@@ -13,7 +13,6 @@ namespace almagest {
 Result<PayloadSelector> FindPayloadSelector(const JsonValue& body, PayloadSelector::Mode otherwise);
 Result<VectorSelector> FindVectorSelector(const JsonValue& body);
 
-
 // "" when absent.
 Result<std::string> FindUsing(const JsonValue& value);
 // `params`. 400 for what this server does not have (named), 422 for hnsw_ef out of range.
@@ -22,6 +21,8 @@ Result<SearchParams> FindSearchParams(const JsonValue& body);
 Result<uint64_t> FindLimit(const JsonValue& body, std::string_view key);
 // 0 when absent.
 Result<uint64_t> FindOffset(const JsonValue& body);
+// Rounded to a 32-bit float, as scores are: a score that was answered can be asked for again.
+Result<std::optional<double>> FindScoreThreshold(const JsonValue& body);
 // A key, or {key, direction, start_from}.
 Result<OrderByQuery> ParseOrderBy(const JsonValue& value);
 // {collection, vector}

@@ -17,6 +17,15 @@ constexpr Route kRoutes[] = {
     {"GET", "/issues", HandleIssues, kAny},
     {"DELETE", "/issues", HandleClearIssues, kManage},
 
+    {"GET", "/cluster", HandleClusterStatus, kGlobalRead},
+    {"POST", "/cluster/recover", HandleChangeCluster, kManage},
+    {"DELETE", "/cluster/peer/{peer}", HandleChangeCluster, kManage},
+    {"GET", "/collections/{collection}/cluster", HandleCollectionCluster, kRead},
+    {"POST", "/collections/{collection}/cluster", HandleChangeCluster, kManage},
+    {"GET", "/collections/{collection}/shards", HandleShardKeys, kRead},
+    {"PUT", "/collections/{collection}/shards", HandleChangeCluster, kManage},
+    {"POST", "/collections/{collection}/shards/delete", HandleChangeCluster, kManage},
+
     {"GET", "/collections", HandleListCollections, kAny},
     {"GET", "/collections/{collection}", HandleGetCollection, kRead},
     {"PUT", "/collections/{collection}", HandleCreateCollection, kManage},

@@ -1,6 +1,8 @@
 // Reads: points by id, scroll, count, queries.
 #include <fmt/format.h>
 
+#include <unordered_set>
+
 #include "engine/search/query_executor.h"
 #include "http/error_response.h"
 #include "http/explain_writer.h"
@@ -148,7 +150,10 @@ Result<Reply> HandleGetPoints(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
   ALMAGEST_TRY(const JsonValue ids_value, body.Require("ids"));
   ALMAGEST_TRY_VOID(body.RefuseKey("shard_key", "collections have one shard"));
-  ALMAGEST_TRY(const auto ids, ParsePointIds(ids_value));
+  ALMAGEST_TRY(auto ids, ParsePointIds(ids_value));
+  // A point that is named twice is answered once, at its first place.
+  std::unordered_set<PointId, PointIdHash> seen;
+  std::erase_if(ids, [&](const PointId& id) { return !seen.insert(id).second; });
   ALMAGEST_TRY(const auto with_payload, FindPayloadSelector(body, PayloadSelector::Mode::kNone));
   ALMAGEST_TRY(const auto with_vector, FindVectorSelector(body));
   ALMAGEST_TRY(const auto hits, Retrieve(*collection, ids, with_payload, with_vector));

@@ -20,7 +20,12 @@ Result<std::shared_ptr<Collection>> ReadableCollection(Service& service, const s
 }
 
 Result<std::shared_ptr<Collection>> PathCollection(Service& service, const HttpRequest& request) {
-  return service.database.FindCollection(request.PathParam("collection"));
+  const std::string& name = request.PathParam("collection");
+  if (name.size() > kNameBytesMax) {
+    return Fail(ParameterValueError("path", "collection_name", name,
+                                    fmt::format("of at most {} bytes", kNameBytesMax)));
+  }
+  return service.database.FindCollection(name);
 }
 
 Result<uint64_t> QueryUnsigned(const HttpRequest& request, std::string_view name, uint64_t lowest,
@@ -29,11 +34,15 @@ Result<uint64_t> QueryUnsigned(const HttpRequest& request, std::string_view name
   if (text == nullptr) return otherwise;
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size() || value < lowest ||
-      value > highest) {
+  if (error != std::errc() || end != text->data() + text->size()) {
     return Fail(
         QueryParameterError(name, fmt::format("is '{}', must be a whole number from {} to {}",
                                               text->substr(0, 100), lowest, highest)));
+  }
+  if (value < lowest || value > highest) {
+    const std::string limit = value < lowest ? fmt::format("{} or larger", lowest)
+                                             : fmt::format("{} or smaller", highest);
+    return Fail(ParameterValueError("query", name, *text, limit));
   }
   return value;
 }

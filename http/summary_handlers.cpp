@@ -95,7 +95,11 @@ Result<Reply> HandleGroups(Service& service, const HttpRequest& request, QueryBo
   ALMAGEST_TRY(const auto lookup, FindGroupLookup(body));
   std::shared_ptr<Collection> source;
   if (lookup) {
-    ALMAGEST_TRY(source, ReadableCollection(service, lookup->collection));
+    auto found = ReadableCollection(service, lookup->collection);
+    if (!found && found.error().code == ErrorCode::kNotFound) {
+      return Fail(ErrorCode::kNotFound, "Collection " + lookup->collection + " not found");
+    }
+    ALMAGEST_TRY(source, std::move(found));
   }
   ALMAGEST_TRY(ParsedQuery parsed,
                ParseWithTexts(service.database.text_models(), service.encoder_threads,

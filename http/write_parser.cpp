@@ -152,18 +152,19 @@ Result<WriteOperation> ParseDeletePoints(const JsonValue& body) {
 Result<WriteOperation> ParseUpdateVectors(const JsonValue& body, TextResolver& texts) {
   ALMAGEST_TRY_VOID(body.ExpectObject());
   ALMAGEST_TRY_VOID(body.RefuseKey("shard_key", kOneShard));
-  ALMAGEST_TRY_VOID(body.RefuseKey("update_filter", "name the points to update"));
   ALMAGEST_TRY(const JsonValue points, body.Require("points"));
   UpdateVectorsOperation update;
   ALMAGEST_TRY(const auto items, points.Items());
   for (const JsonValue& item : items) {
-    ALMAGEST_TRY_VOID(item.RefuseKey("payload", "this call sets vectors only"));
+    // As in Qdrant, other fields than the vectors are left alone, a payload too.
     ALMAGEST_TRY(PointInput point, ParsePoint(item, texts));
+    point.payload.reset();
     if (point.vectors.empty()) {
       return Fail(FormatError(item.path(), "missing field `vector`"));
     }
     update.points.push_back(std::move(point));
   }
+  ALMAGEST_TRY(update.update_filter, FindFilter(body, "update_filter"));
   return WriteOperation(std::move(update));
 }
 

@@ -20,7 +20,7 @@ bool SameKind(const CollectionConfig& config, const std::string& name,
   if (const auto* dense = std::get_if<DenseVectorConfig>(&added)) {
     const auto found = config.dense.find(name);
     return found != config.dense.end() && found->second.dimension == dense->dimension &&
-           found->second.distance == dense->distance;
+           found->second.distance == dense->distance && found->second.datatype == dense->datatype;
   }
   const auto found = config.sparse.find(name);
   return found != config.sparse.end() &&
@@ -71,6 +71,7 @@ Result<WriteResult> Collection::AddVector(const std::string& name, const NewVect
     config.dense[name] = *dense;
     field.dimension = dense->dimension;
     field.distance = dense->distance;
+    field.datatype = dense->datatype;
   } else {
     config.sparse[name] = std::get<SparseVectorConfig>(added);
     field.is_sparse = true;

@@ -21,11 +21,12 @@ constexpr uint32_t kGrowingCapacityMin = 64;
 std::vector<CollectionField> FieldsOf(const CollectionConfig& config) {
   std::vector<CollectionField> fields;
   for (const auto& [name, dense] : config.dense) {
-    fields.push_back(
-        {static_cast<FieldId>(fields.size()), name, false, dense.dimension, dense.distance});
+    fields.push_back({static_cast<FieldId>(fields.size()), name, false, dense.dimension,
+                      dense.distance, dense.datatype});
   }
   for (const auto& [name, sparse] : config.sparse) {
-    fields.push_back({static_cast<FieldId>(fields.size()), name, true, 0, Distance::kDot});
+    fields.push_back(
+        {static_cast<FieldId>(fields.size()), name, true, 0, Distance::kDot, Datatype::kFloat32});
   }
   if (!config.field_ids.empty()) {
     for (CollectionField& field : fields) field.id = config.field_ids.at(field.name);

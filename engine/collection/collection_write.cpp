@@ -117,12 +117,13 @@ Result<> Collection::UpdateConfig(const std::function<Result<>(CollectionConfig&
   for (const auto& [name, dense] : before.dense) {
     const auto found = after.dense.find(name);
     same = same && found != after.dense.end() && found->second.dimension == dense.dimension &&
-           found->second.distance == dense.distance;
+           found->second.distance == dense.distance && found->second.datatype == dense.datatype;
   }
   for (const auto& [name, sparse] : before.sparse) same = same && after.sparse.contains(name);
   if (!same) {
     return Fail(ErrorCode::kInvalidArgument,
-                "names, dimensions and distances of vectors cannot change, and payload indexes "
+                "names, dimensions, distances and datatypes of vectors cannot change, and payload "
+                "indexes "
                 "have calls of their own");
   }
   const std::unique_lock config_lock(state.config_mutex);

@@ -23,6 +23,7 @@ struct CollectionField {
   bool is_sparse = false;
   uint32_t dimension = 0;  // Dense only, as is the distance.
   Distance distance = Distance::kCosine;
+  Datatype datatype = Datatype::kFloat32;
   bool normalised() const { return !is_sparse && distance == Distance::kCosine; }
   // Adapters need scores that are dot products.
   bool adaptable() const {

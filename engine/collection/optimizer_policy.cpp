@@ -14,7 +14,8 @@ std::optional<OptimizerStep> Seal(std::span<const SegmentSummary> segments,
   for (const SegmentSummary& segment : segments) {
     if (segment.sealed) continue;
     if (segment.growing) {
-      const uint32_t idle_rows = std::max(1u, config.seal_rows / 10);
+      const uint32_t idle_rows =
+          config.idle_seal_rows > 0 ? config.idle_seal_rows : std::max(1u, config.seal_rows / 10);
       if (segment.rows < config.seal_rows && !(idle && segment.rows >= idle_rows)) continue;
     }
     if (!step.segments.empty() && rows + segment.live() > config.merged_rows_max) continue;
@@ -48,13 +49,14 @@ std::optional<OptimizerStep> Merge(std::span<const SegmentSummary> segments,
 std::optional<OptimizerStep> NextStep(std::span<const SegmentSummary> segments,
                                       const OptimizerConfig& config,
                                       const OptimizerSituation& situation) {
+  if (!config.enabled) return std::nullopt;
   if (auto step = Seal(segments, config, situation.idle)) return step;
   for (const SegmentSummary& segment : segments) {
     if (!segment.sealed || situation.reembedding_paused || !segment.outdated) continue;
     return OptimizerStep{Kind::kReembed, {segment.id}};
   }
   for (const SegmentSummary& segment : segments) {
-    if (!segment.sealed || segment.deleted == 0) continue;
+    if (!segment.sealed || segment.deleted == 0 || segment.rows < config.vacuum_rows_min) continue;
     if (segment.deleted < config.deleted_fraction_max * segment.rows) continue;
     return OptimizerStep{Kind::kVacuum, {segment.id}};
   }

@@ -130,6 +130,7 @@ CodeGraphBuildOptions CodeOptions(const SegmentPlan& plan, const SegmentPlan::De
 }
 
 bool IndexWanted(const DenseVectorConfig& config, uint32_t rows) {
+  if (config.hnsw.degree == 0) return false;
   const uint64_t bytes = uint64_t{rows} * config.dimension * sizeof(float);
   return bytes >= config.hnsw.full_scan_threshold_kb * 1024;
 }

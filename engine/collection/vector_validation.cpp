@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/collection/vector_values.h"
 #include "engine/collection/write_stage.h"
 #include "engine/index/sparse_vector.h"
 
@@ -21,15 +22,6 @@ Result<> CheckDense(const CollectionField& field, const DenseVector& vector, con
   if (bad == vector.end()) return {};
   return Fail(ErrorCode::kOutOfRange, Describe(field.name, id) + " is not finite at position " +
                                           std::to_string(bad - vector.begin()));
-}
-
-// Lengths are measured in double: squares of large float32 values overflow.
-void NormalizeCosine(DenseVector& vector) {
-  double sum = 0;
-  for (const float value : vector) sum += double{value} * value;
-  const double length = std::sqrt(sum);
-  if (length == 0 || std::abs(length - 1) <= 1e-6) return;
-  for (float& value : vector) value = static_cast<float>(value / length);
 }
 
 }  // namespace
@@ -57,6 +49,10 @@ Result<std::map<FieldId, VectorData>> ValidateVectors(const CollectionState& sta
     DenseVector dense = std::get<DenseVector>(data);
     ALMAGEST_TRY_VOID(CheckDense(*field, dense, point.id));
     if (field->normalised()) NormalizeCosine(dense);
+    if (field->datatype != Datatype::kFloat32) {
+      RoundTo(field->datatype, dense);
+      ALMAGEST_TRY_VOID(CheckDense(*field, dense, point.id));  // 65,520 is infinite in float16.
+    }
     vectors.emplace(field->id, std::move(dense));
   }
   return vectors;

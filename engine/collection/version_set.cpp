@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "engine/collection/vector_values.h"
 #include "engine/linalg/row_kernels.h"
 #include "storage/base/check.h"
 
@@ -98,7 +99,11 @@ std::vector<float> VersionSet::MapQuery(VersionId version, std::span<const float
   const AdapterVersion* adapter = Find(version);
   ALMAGEST_CHECK(adapter != nullptr);
   std::vector<float> query(base.begin(), base.end());
-  if (normalised_) NormalizeInPlace(query.data(), query.size());
+  if (normalised_ && query.size() < kSequentialBelow) {
+    NormalizeCosine(query);
+  } else if (normalised_) {
+    NormalizeInPlace(query.data(), query.size());
+  }
   if (IsIdentity(adapter->query)) return query;
   std::vector<float> mapped(query.size());
   adapter->query->Apply(query, mapped, normalised_);

@@ -168,10 +168,15 @@ Result<> WriteStage::Do(const UpdateVectorsOperation& operation) {
     ids.push_back(point.id);
     ALMAGEST_TRY(vectors.emplace_back(), ValidateVectors(state_, point));
   }
+  if (operation.update_filter) ALMAGEST_TRY_VOID(CheckFilter(*operation.update_filter));
   ALMAGEST_TRY(const auto selected, Select(ids, true));
   ALMAGEST_TRY_VOID(LoadVectors(selected));
   for (size_t i = 0; i < selected.size(); ++i) {
     StagedPoint& point = *selected[i];
+    if (operation.update_filter) {
+      ALMAGEST_TRY(const bool matches, Matches(*operation.update_filter, point));
+      if (!matches) continue;
+    }
     point.sequence = sequence_;
     if (vectors[i].empty()) continue;
     std::map<FieldId, VectorData> merged = std::move(point.vectors);

@@ -47,11 +47,25 @@ struct ManhattanStep {
   static HWY_INLINE float Finish(float sum) { return -sum; }
 };
 
+// Short vectors are summed one component after the other, as Qdrant does: its clients compare their
+// scores exactly. (CMake keeps the compiler from fusing these into multiply-adds.)
+constexpr size_t kSequentialBelow = 16;
+
+template <class Step>
+HWY_INLINE float ScoreShortPair(const float* HWY_RESTRICT query, const float* HWY_RESTRICT row,
+                                size_t dimension) {
+  float sum = 0.0f;
+  for (size_t i = 0; i < dimension; ++i) sum = Step::AddOne(query[i], row[i], sum);
+  const float score = Step::Finish(sum);
+  return score == score ? score : -std::numeric_limits<float>::infinity();
+}
+
 // Four sums hide the latency of the fused multiply-add. The last partial vector is read again from
 // the row's end with the lanes seen before set to zero, so nothing beyond the row is touched.
 template <class Step>
 HWY_INLINE float ScorePair(const float* HWY_RESTRICT query, const float* HWY_RESTRICT row,
                            size_t dimension) {
+  if (dimension < kSequentialBelow) return ScoreShortPair<Step>(query, row, dimension);
   const FloatTag d;
   const size_t lanes = hn::Lanes(d);
   FloatVector sum0 = hn::Zero(d);
@@ -68,19 +82,15 @@ HWY_INLINE float ScorePair(const float* HWY_RESTRICT query, const float* HWY_RES
   for (; i + lanes <= dimension; i += lanes) {
     sum0 = Step::Add(hn::LoadU(d, query + i), hn::LoadU(d, row + i), sum0);
   }
-  float tail = 0.0f;
+  static_assert(hn::MaxLanes(FloatTag()) <= kSequentialBelow, "a row is a vector long at least");
   if (i < dimension) {
-    if (dimension >= lanes) {
-      const size_t start = dimension - lanes;
-      const auto seen = hn::FirstN(d, i - start);
-      sum1 = Step::Add(hn::IfThenZeroElse(seen, hn::LoadU(d, query + start)),
-                       hn::IfThenZeroElse(seen, hn::LoadU(d, row + start)), sum1);
-    } else {
-      for (; i < dimension; ++i) tail = Step::AddOne(query[i], row[i], tail);
-    }
+    const size_t start = dimension - lanes;
+    const auto seen = hn::FirstN(d, i - start);
+    sum1 = Step::Add(hn::IfThenZeroElse(seen, hn::LoadU(d, query + start)),
+                     hn::IfThenZeroElse(seen, hn::LoadU(d, row + start)), sum1);
   }
   const FloatVector total = hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3));
-  const float score = Step::Finish(hn::GetLane(hn::SumOfLanes(d, total)) + tail);
+  const float score = Step::Finish(hn::GetLane(hn::SumOfLanes(d, total)));
   return score == score ? score : -std::numeric_limits<float>::infinity();
 }
 

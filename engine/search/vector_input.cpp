@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "engine/collection/vector_values.h"
+
 namespace almagest {
 namespace {
 
@@ -128,6 +130,7 @@ Result<VectorData> VectorInputs::Resolve(const VectorInput& input) {
     ALMAGEST_TRY(vector, VectorOf(*id));
   } else if (const auto* dense = std::get_if<DenseVector>(&input)) {
     vector = *dense;
+    RoundTo(field_.dense.datatype, std::get<DenseVector>(vector));
   } else {
     vector = std::get<SparseVector>(input);
   }

@@ -42,6 +42,12 @@ class PayloadIndexApiTest : public ::testing::Test {
   TestApplication server_;
 };
 
+TEST_F(PayloadIndexApiTest, TheOlderNameOfASchemaIsTaken) {
+  Do("PUT", "/collections/c/index", {{"field_name", "k"}, {"field_type", "keyword"}});
+  const json schema = Do("GET", "/collections/c", json()).result().at("payload_schema");
+  EXPECT_EQ(schema.at("k").at("data_type"), "keyword");
+}
+
 TEST_F(PayloadIndexApiTest, ATextIndexChangesHowTextsMatch) {
   Put(1, {{"t", "Running in the red shoes"}});
   Put(2, {{"t", json::array({"a redhat", "he runs"})}});

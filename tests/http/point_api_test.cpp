@@ -54,7 +54,7 @@ TEST_F(PointApiTest, CollectionShowsItsConfiguration) {
   EXPECT_EQ(info.at("/config/params/vectors/size"_json_pointer), 3);
   EXPECT_EQ(info.at("/config/params/vectors/distance"_json_pointer), "Euclid");
   EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/m"_json_pointer), 8);
-  EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/ef_construct"_json_pointer), 50);
+  EXPECT_EQ(info.at("/config/hnsw_config/ef_construct"_json_pointer), 50);
   EXPECT_EQ(info.at("/config/optimizer_config/deleted_threshold"_json_pointer), 0.3);
   EXPECT_EQ(info.at("/config/quantization_config"_json_pointer),
             json::parse(R"({"scalar": {"type": "int8", "quantile": 0.99, "always_ram": true}})"));
@@ -66,9 +66,9 @@ TEST_F(PointApiTest, CollectionShowsItsConfiguration) {
          "quantization_config": {"binary": {"encoding": "two_bits"}},
          "almagest": {"durability": "sync"}})");
   info = Do("GET", "/collections/u");
-  EXPECT_EQ(info.at("/config/params/vectors/hnsw_config/ef_construct"_json_pointer), 60);
+  EXPECT_EQ(info.at("/config/hnsw_config/ef_construct"_json_pointer), 60);
   EXPECT_EQ(info.at("/config/quantization_config"_json_pointer),
-            json::parse(R"({"binary": {"encoding": "two_bits", "always_ram": false}})"));
+            json::parse(R"({"binary": {"encoding": "two_bits"}})"));
   EXPECT_EQ(info.at("/config/metadata"_json_pointer), json::parse(R"({"n": 1})"));
   EXPECT_EQ(info.at("/almagest/durability"_json_pointer), "sync");
 }
@@ -92,6 +92,25 @@ TEST_F(PointApiTest, UpsertKeepsWhatWasGiven) {
   EXPECT_EQ(
       Do("PUT", "/collections/c/points", R"({"points": [{"id": 1, "vector": {}}]})").at("status"),
       "acknowledged");
+}
+
+TEST_F(PointApiTest, APointNamedTwiceIsAnsweredOnce) {
+  Do("PUT", "/collections/c/points", R"({"points": [{"id": 1}, {"id": 2}]})");
+  const json found = Do("POST", "/collections/c/points", R"({"ids": [2, 1, 2, 9, 1]})");
+  EXPECT_EQ(found, json::parse(R"([{"id": 2}, {"id": 1}])"));
+}
+
+TEST_F(PointApiTest, VectorsOfMatchingPointsAreUpdatedAndNothingElse) {
+  Do("PUT", "/collections/c/points", R"({"points": [
+      {"id": 1, "vector": {"d": [1, 1]}, "payload": {"n": 1}},
+      {"id": 2, "vector": {"d": [1, 1]}, "payload": {"n": 2}}]})");
+  Do("PUT", "/collections/c/points/vectors", R"({"points": [
+      {"id": 1, "vector": {"d": [5, 5]}, "payload": {"n": 7}},
+      {"id": 2, "vector": {"d": [5, 5]}, "payload": {"n": 7}}],
+      "update_filter": {"must": {"key": "n", "range": {"lt": 2}}}})");
+  EXPECT_EQ(Point("1").at("vector").dump(), R"({"d":[5,5]})");
+  EXPECT_EQ(Point("1").at("payload").at("n"), 1);
+  EXPECT_EQ(Point("2").at("vector").dump(), R"({"d":[1,1]})");
 }
 
 TEST_F(PointApiTest, UpdateModesAndFiltersHold) {

@@ -165,7 +165,7 @@ TEST_F(QueryApiTest, MetricsCountWhatHappened) {
   Do("GET", "/collections/c");
   const std::string text = server_.Call("GET", "/metrics").text;
   EXPECT_THAT(text, HasSubstr("collection_points{id=\"c\"} 3"));
-  EXPECT_THAT(text, HasSubstr("endpoint=\"/collections/{collection}/points\",method=\"PUT\","
+  EXPECT_THAT(text, HasSubstr("endpoint=\"/collections/{name}/points\",method=\"PUT\","
                               "status=\"200\"} 1"));
 }
 

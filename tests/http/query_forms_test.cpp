@@ -288,5 +288,22 @@ TEST_F(QueryFormsTest, LimitsAreNamed) {
             3u);
 }
 
+TEST_F(QueryFormsTest, AScoreThatWasAnsweredCanBeTheThreshold) {
+  Do("PUT", "/collections/c/points", R"({"points": [
+      {"id": 5, "vector": {"d": [0.45, 0]}}, {"id": 6, "vector": {"d": [0.1, 0]}}]})");
+  const std::string ranks = R"("prefetch": [{"query": [1, 0], "using": "d", "limit": 3},
+      {"query": [1, 9], "using": "d", "limit": 3}], "query": {"fusion": "rrf"})";
+  const std::vector<double> scores = Scores("{" + ranks + "}");
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const auto kept =
+        Scores("{" + ranks + ", \"score_threshold\": " + json(scores[i]).dump() + "}");
+    EXPECT_GE(kept.size(), i + 1) << scores[i];
+    EXPECT_EQ(kept.back(), scores[i]);
+  }
+  // On a search by vector the threshold itself is left out.
+  const auto above = R"({"query": [1, 0], "using": "d", "score_threshold": 0.45})";
+  EXPECT_THAT(Ids(above), ElementsAre(4, 3, 2, 1));
+}
+
 }  // namespace
 }  // namespace almagest

@@ -16,6 +16,13 @@ CollectionConfig FullConfig() {
   config.payload_indexes["a.b[]"] = PayloadIndexType::kDatetime;
   config.payload_indexes["n"] = PayloadIndexType::kInteger;
   config.metadata_json = R"({"owner":"x","depth":[1,2.5,null]})";
+  config.settings_json = R"({"wal_config":{"wal_capacity_mb":5}})";
+  config.dense[""].settings_json = R"({"on_disk":true})";
+  config.dense[""].datatype = Datatype::kUint8;
+  config.sparse["plain"].settings_json = R"({"index":{"memory":"cold"}})";
+  config.optimizer.vacuum_rows_min = 7;
+  config.optimizer.idle_seal_rows = 3;
+  config.optimizer.enabled = false;
   return config;
 }
 
@@ -35,6 +42,23 @@ TEST(ConfigTest, RoundTripIsExact) {
   EXPECT_EQ(parsed->durability, Durability::kProcess);
   EXPECT_EQ(parsed->payload_indexes, config.payload_indexes);
   EXPECT_EQ(parsed->metadata_json, config.metadata_json);
+  EXPECT_EQ(parsed->settings_json, config.settings_json);
+  EXPECT_EQ(parsed->dense.at("").settings_json, config.dense.at("").settings_json);
+  EXPECT_EQ(parsed->dense.at("").datatype, Datatype::kUint8);
+  EXPECT_EQ(parsed->sparse.at("plain").settings_json, config.sparse.at("plain").settings_json);
+  EXPECT_EQ(parsed->optimizer.vacuum_rows_min, 7u);
+  EXPECT_EQ(parsed->optimizer.idle_seal_rows, 3u);
+  EXPECT_FALSE(parsed->optimizer.enabled);
+}
+
+TEST(ConfigTest, DamagedSettingsAreCorruption) {
+  for (const char* settings : {"", "[]", "{\"a\":", "3"}) {
+    CollectionConfig config = FullConfig();
+    config.settings_json = settings;
+    const auto parsed = ConfigFromJson(ConfigToJson(config));
+    ASSERT_FALSE(parsed) << settings;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kCorruption);
+  }
 }
 
 TEST(ConfigTest, DamagedTextIsCorruption) {

@@ -53,6 +53,19 @@ TEST(OptimizerPolicyTest, VacuumsAtTheThreshold) {
   EXPECT_EQ(step->kind, Kind::kVacuum);
 }
 
+TEST(OptimizerPolicyTest, SettingsChangeWhatIsDone) {
+  OptimizerConfig config;
+  config.vacuum_rows_min = 101;
+  EXPECT_FALSE(NextStep(std::vector{Sealed(1, 100, 90)}, config, {}));
+  EXPECT_TRUE(NextStep(std::vector{Sealed(1, 101, 90)}, config, {}));
+  config.idle_seal_rows = 5;
+  const std::vector<SegmentSummary> growing = {{1, false, true, 5, 0, false}};
+  EXPECT_FALSE(NextStep(growing, config, {.idle = false, .reembedding_paused = false}));
+  EXPECT_TRUE(NextStep(growing, config, {.idle = true, .reembedding_paused = false}));
+  config.enabled = false;
+  EXPECT_FALSE(NextStep(growing, config, {.idle = true, .reembedding_paused = false}));
+}
+
 TEST(OptimizerPolicyTest, MergesTheSmallestDownToTheLimit) {
   OptimizerConfig config;
   config.segments_max = 2;

@@ -92,6 +92,26 @@ TEST_F(WriteTest, AFailingOperationUndoesTheEarlierOnes) {
   EXPECT_EQ(collection->Info().last_operation, 1u);
 }
 
+TEST_F(WriteTest, VectorsOfPointsThatDoNotMatchStay) {
+  PointInput red = RandomPoint(random, 1);
+  red.payload = R"({"color":"red"})";
+  PointInput blue = RandomPoint(random, 2);
+  blue.payload = R"({"color":"blue"})";
+  Upsert({red, blue});
+  const auto written = Write(
+      {UpdateVectorsOperation{{RandomPoint(random, 1), RandomPoint(random, 2)}, ColorIs("red")},
+       UpdateVectorsOperation{{RandomPoint(random, 1)}, ColorIs("green")}});
+  ASSERT_TRUE(written) << written.error().message;
+  const auto version = [&](uint64_t id) {
+    return collection->FindPoint(collection->FindSlot(id))->version;
+  };
+  EXPECT_EQ(version(1), 2u);
+  EXPECT_EQ(version(2), 1u);
+  const auto unknown = Write({UpdateVectorsOperation{{RandomPoint(random, 3)}, ColorIs("red")}});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(WriteTest, PayloadChangesKeepTheRow) {
   Upsert({RandomPoint(random, 1)});
   const auto rows = [&] { return collection->view()->segments.at(0)->row_count(); };
