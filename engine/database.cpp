@@ -7,6 +7,7 @@
 
 #include "engine/database_state.h"
 #include "storage/base/log.h"
+#include "storage/base/memory_limit.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
 #include "storage/rocksdb_store.h"
@@ -147,6 +148,14 @@ Result<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options)
   }
   RocksDbOptions store_options;
   store_options.block_cache_bytes = options.block_cache_bytes;
+  SetMemoryLimit(options.memory_limit_bytes);
+  if (options.memory_limit_bytes > 0) {
+    const size_t share = options.memory_limit_bytes / 8;
+    store_options.block_cache_bytes = std::min(store_options.block_cache_bytes, share);
+    store_options.total_write_buffer_bytes =
+        std::min(store_options.total_write_buffer_bytes, share);
+    store_options.write_buffer_bytes = std::min(store_options.write_buffer_bytes, share / 2);
+  }
   ALMAGEST_TRY(state->store, OpenRocksDbStore(options.data_directory / "store", store_options));
   const auto snapshots = options.data_directory / "snapshots";
   ALMAGEST_TRY_VOID(SnapshotFolder::Prepare(snapshots));

@@ -29,6 +29,9 @@ struct DatabaseOptions {
   unsigned trainer_threads = 2;
   unsigned encoder_threads = 2;
   uint64_t block_cache_bytes = 64u << 20;
+  // Of the process and its trainer together (storage/base/memory_limit.h); 0: none. Caches shrink
+  // to fit, writes beyond it get kResourceExhausted, merges wait.
+  uint64_t memory_limit_bytes = 0;
   bool optimizer_enabled = true;            // Tests switch it off and call OptimizeOnce.
 };
 

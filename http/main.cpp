@@ -41,6 +41,7 @@ struct Flags {
   std::string storage_snapshot;
   bool force_snapshot = false;
   double optimizer_cpu_share = 0.5;
+  uint64_t memory_limit = 0;
   LogLevel log_level = LogLevel::kInfo;
 };
 
@@ -115,6 +116,11 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "Part of one core for the optimizer while searches run")
       ->check(CLI::Range(0.05, 1.0))
       ->capture_default_str();
+  app.add_option("--memory-limit", flags.memory_limit,
+                 "Memory of the server and its trainer, as 2GB or 512MB; writes beyond it get 429. "
+                 "0: no limit")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->transform(
           CLI::CheckedTransformer(std::map<std::string, LogLevel>{{"debug", LogLevel::kDebug},
@@ -152,6 +158,12 @@ int Run(const Flags& flags) {
                     "--no-trainer to serve without adaptation jobs",
                     options.trainer_executable.string()));
   }
+  constexpr uint64_t kMemoryLimitMin = uint64_t{64} << 20;
+  if (flags.memory_limit != 0 && flags.memory_limit < kMemoryLimitMin) {
+    return Complain(fmt::format("--memory-limit is {} bytes, it must be 0 or at least {}",
+                                flags.memory_limit, kMemoryLimitMin));
+  }
+  options.memory_limit_bytes = flags.memory_limit;
   options.optimizer_cpu_share = flags.optimizer_cpu_share;
   options.trainer_threads = cores;
   options.encoder_threads = cores;

@@ -1,8 +1,10 @@
 // Writes. Each request is one atomic Collection::Write, whatever number of operations it has.
 #include <array>
 
+#include "http/error_response.h"
 #include "http/handlers.h"
 #include "http/json_reader.h"
+#include "http/npy_upsert.h"
 #include "http/result_writer.h"
 #include "http/text_resolver.h"
 #include "http/write_parser.h"
@@ -33,9 +35,31 @@ Result<Reply> WriteOneWithoutTexts(Service& service, const HttpRequest& request,
                   [parse](const JsonValue& body, TextResolver&) { return parse(body); });
 }
 
+// ?first_id= and ?vector= stand in for what JSON says of each point.
+Result<Reply> UpsertArray(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const WriteOptions options, ParseWriteOptions(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  if (request.FindQuery("first_id") == nullptr) {
+    return Fail(QueryParameterError("first_id", "is missing: the id of the array's first row"));
+  }
+  ALMAGEST_TRY(const uint64_t first_id, QueryUnsigned(request, "first_id", 0, UINT64_MAX, 0));
+  const std::string* vector = request.FindQuery("vector");
+  ALMAGEST_TRY(auto operation,
+               ParseNpyUpsert(request.body, first_id, vector == nullptr ? "" : *vector));
+  const std::array<WriteOperation, 1> operations{std::move(operation)};
+  ALMAGEST_TRY(const auto results, collection->Write(operations, options.durability));
+  JsonWriter json = BeginResult();
+  WriteUpdateResult(json, results.front(), options.wait);
+  return ResultReply(std::move(json));
+}
+
 }  // namespace
 
 Result<Reply> HandleUpsert(Service& service, const HttpRequest& request) {
+  const std::string* type = request.FindHeader("content-type");
+  if (type != nullptr && type->starts_with(kBytesContentType)) {
+    return UpsertArray(service, request);
+  }
   return WriteOne(service, request, ParseUpsert);
 }
 

@@ -40,7 +40,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/aliases", HandleListAliases, kAny},
     {"GET", "/collections/{collection}/aliases", HandleCollectionAliases, kRead},
 
-    {"PUT", "/collections/{collection}/points", HandleUpsert, kWrite},
+    {"PUT", "/collections/{collection}/points", HandleUpsert, kWrite, RouteBody::kJsonOrBytes},
     {"POST", "/collections/{collection}/points", HandleGetPoints, kRead},
     {"GET", "/collections/{collection}/points/{id}", HandleGetPoint, kRead},
     {"POST", "/collections/{collection}/points/delete", HandleDeletePoints, kWrite},

@@ -9,7 +9,7 @@ namespace almagest {
 namespace {
 
 enum ServerKind : uint8_t { kNextCollectionId = 1, kAlias = 2, kCatalog = 3 };
-enum MetaKind : uint8_t { kManifest = 1, kSequence = 2 };
+enum MetaKind : uint8_t { kManifest = 1, kSequence = 2, kCheckpoint = 3 };
 enum IdKind : uint8_t { kNumber = 0, kUuid = 1 };
 
 template <class Integer>
@@ -84,6 +84,7 @@ std::string CatalogKey(CollectionId collection) {
 }
 std::string ManifestKey(CollectionId collection) { return Prefix(collection, kManifest); }
 std::string SequenceKey(CollectionId collection) { return Prefix(collection, kSequence); }
+std::string CheckpointKey(CollectionId collection) { return Prefix(collection, kCheckpoint); }
 
 std::string PointKey(CollectionId collection, const PointId& id) {
   std::string key = Prefix(collection);
@@ -110,6 +111,12 @@ std::string FeedbackKey(CollectionId collection, EventId event) {
   return key;
 }
 
+std::string ChangeKey(CollectionId collection, SequenceNumber sequence) {
+  std::string key = Prefix(collection);
+  AppendBigEndian(&key, sequence);
+  return key;
+}
+
 std::string LearningKey(CollectionId collection, LearningKind kind, uint64_t number) {
   std::string key = Prefix(collection, static_cast<uint8_t>(kind));
   AppendBigEndian(&key, number);
@@ -132,6 +139,10 @@ KeyRange VectorRange(CollectionId collection, FieldId field) {
 
 KeyRange FeedbackRange(CollectionId collection, EventId first) {
   return {FeedbackKey(collection, first), CollectionRange(collection).limit};
+}
+
+KeyRange ChangeRange(CollectionId collection, SequenceNumber first) {
+  return {ChangeKey(collection, first), CollectionRange(collection).limit};
 }
 
 KeyRange LearningRange(CollectionId collection, LearningKind kind) {
@@ -186,6 +197,14 @@ std::optional<PayloadKeyParts> ParsePayloadKey(std::string_view key) {
   parts.slot = reader.Read<Slot>();
   if (!reader.AtEnd()) return std::nullopt;
   return parts;
+}
+
+std::optional<SequenceNumber> ParseChangeKey(std::string_view key) {
+  KeyReader reader{key};
+  reader.Read<CollectionId>();
+  const auto sequence = reader.Read<SequenceNumber>();
+  if (!reader.AtEnd()) return std::nullopt;
+  return sequence;
 }
 
 std::optional<FeedbackKeyParts> ParseFeedbackKey(std::string_view key) {

@@ -7,12 +7,14 @@
 //   kMeta      0 03 collection                                  CatalogRecord
 //   kMeta      collection 01                                    ManifestRecord
 //   kMeta      collection 02                                    SequenceRecord
+//   kMeta      collection 03                                    CheckpointRecord
 //   kPoints    collection id                                    PointRecord
 //   kVectors   collection field:u16 slot:u32                    dense vector
 //   kSparse    collection field:u16 slot:u32                    SparseRecord
 //   kPayload   collection slot:u32                              JSON text, as it is
 //   kFeedback  collection event:u64                             FeedbackRecord
 //   kLearning  collection kind:u8 number:u64                    VersionRecord, JobRecord
+//   kChanges   collection sequence:u64                          change_log.h in engine/collection
 //
 // A point id is 00 and eight bytes, or 01 and the sixteen bytes of a UUID: byte order is scroll
 // order. All functions are pure.
@@ -44,11 +46,14 @@ std::string AliasKey(std::string_view alias);
 std::string CatalogKey(CollectionId collection);
 std::string ManifestKey(CollectionId collection);
 std::string SequenceKey(CollectionId collection);
+std::string CheckpointKey(CollectionId collection);
 std::string PointKey(CollectionId collection, const PointId& id);
 // kVectors and kSparse alike.
 std::string VectorKey(CollectionId collection, FieldId field, Slot slot);
 std::string PayloadKey(CollectionId collection, Slot slot);
 std::string FeedbackKey(CollectionId collection, EventId event);
+// `sequence` is the last operation of the request.
+std::string ChangeKey(CollectionId collection, SequenceNumber sequence);
 // A version's number carries its field in the upper 32 bits (VersionNumber).
 std::string LearningKey(CollectionId collection, LearningKind kind, uint64_t number);
 constexpr uint64_t VersionNumber(FieldId field, VersionId version) {
@@ -64,6 +69,8 @@ KeyRange PointRange(CollectionId collection, const PointId& first = uint64_t{0})
 KeyRange VectorRange(CollectionId collection, FieldId field);  // kVectors and kSparse.
 KeyRange FeedbackRange(CollectionId collection, EventId first = 0);
 KeyRange LearningRange(CollectionId collection, LearningKind kind);
+// kChanges: requests whose last operation is >= `first`, in order.
+KeyRange ChangeRange(CollectionId collection, SequenceNumber first = 0);
 
 // The inverse functions: nullopt if the key does not have the form.
 std::optional<std::string> ParseAliasKey(std::string_view key);
@@ -89,6 +96,7 @@ struct FeedbackKeyParts {
   EventId event;
 };
 std::optional<FeedbackKeyParts> ParseFeedbackKey(std::string_view key);
+std::optional<SequenceNumber> ParseChangeKey(std::string_view key);
 struct LearningKeyParts {
   CollectionId collection;
   LearningKind kind;

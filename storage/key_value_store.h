@@ -29,8 +29,9 @@ enum class ColumnFamily : uint8_t {
   kPayload,   // JSON text of payloads.
   kFeedback,  // Feedback events.
   kLearning,  // Versions (adapters), jobs, reports.
+  kChanges,   // What writes since the last checkpoint of the point table changed.
 };
-inline constexpr size_t kColumnFamilyCount = 7;
+inline constexpr size_t kColumnFamilyCount = 8;
 
 // What an acknowledged write survives. kSync: power loss (the write-ahead log was fsynced).
 // kProcess: a crash or kill -9 of the process (the log is in the operating system's cache).

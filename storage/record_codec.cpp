@@ -105,6 +105,10 @@ void serialize(Archive& archive, SequenceRecord& r) {
   archive(r.last_sequence, r.next_slot, r.next_event);
 }
 template <class Archive>
+void serialize(Archive& archive, CheckpointRecord& r) {
+  archive(r.file_name, r.sequence, r.nonce);
+}
+template <class Archive>
 void serialize(Archive& archive, AliasRecord& r) {
   archive(r.collection);
 }
@@ -137,23 +141,24 @@ enum RecordType : uint8_t {
   kDenseType,
   kSparseType,
   kPayloadType,
+  kCheckpointType,
 };
-constexpr const char* kTypeNames[] = {"",         "point", "manifest",     "catalog",
-                                      "sequence", "alias", "counter",      "feedback",
-                                      "version",  "job",   "dense vector", "sparse vector",
-                                      "payload"};
+constexpr const char* kTypeNames[] = {
+    "",         "point",   "manifest", "catalog",      "sequence",      "alias",   "counter",
+    "feedback", "version", "job",      "dense vector", "sparse vector", "payload", "checkpoint"};
 
 template <class Record>
 struct Form {
-  static constexpr RecordType type = std::same_as<Record, PointRecord>      ? kPointType
-                                     : std::same_as<Record, ManifestRecord> ? kManifestType
-                                     : std::same_as<Record, CatalogRecord>  ? kCatalogType
-                                     : std::same_as<Record, SequenceRecord> ? kSequenceType
-                                     : std::same_as<Record, AliasRecord>    ? kAliasType
-                                     : std::same_as<Record, CounterRecord>  ? kCounterType
-                                     : std::same_as<Record, FeedbackRecord> ? kFeedbackType
-                                     : std::same_as<Record, VersionRecord>  ? kVersionType
-                                                                            : kJobType;
+  static constexpr RecordType type = std::same_as<Record, PointRecord>        ? kPointType
+                                     : std::same_as<Record, ManifestRecord>   ? kManifestType
+                                     : std::same_as<Record, CatalogRecord>    ? kCatalogType
+                                     : std::same_as<Record, SequenceRecord>   ? kSequenceType
+                                     : std::same_as<Record, AliasRecord>      ? kAliasType
+                                     : std::same_as<Record, CounterRecord>    ? kCounterType
+                                     : std::same_as<Record, FeedbackRecord>   ? kFeedbackType
+                                     : std::same_as<Record, VersionRecord>    ? kVersionType
+                                     : std::same_as<Record, CheckpointRecord> ? kCheckpointType
+                                                                              : kJobType;
   // What cereal sees: the opaque records share one form.
   using Fields = std::conditional_t<std::derived_from<Record, OpaqueRecord>, OpaqueRecord, Record>;
 };
@@ -228,6 +233,7 @@ std::string EncodeRecord(const ManifestRecord& record) { return Encode(record); 
 std::string EncodeRecord(const CatalogRecord& record) { return Encode(record); }
 std::string EncodeRecord(const SequenceRecord& record) { return Encode(record); }
 std::string EncodeRecord(const AliasRecord& record) { return Encode(record); }
+std::string EncodeRecord(const CheckpointRecord& record) { return Encode(record); }
 std::string EncodeRecord(const CounterRecord& record) { return Encode(record); }
 std::string EncodeRecord(const FeedbackRecord& record) { return Encode(record); }
 std::string EncodeRecord(const VersionRecord& record) { return Encode(record); }
@@ -259,6 +265,7 @@ template Result<ManifestRecord> DecodeRecord(std::string_view);
 template Result<CatalogRecord> DecodeRecord(std::string_view);
 template Result<SequenceRecord> DecodeRecord(std::string_view);
 template Result<AliasRecord> DecodeRecord(std::string_view);
+template Result<CheckpointRecord> DecodeRecord(std::string_view);
 template Result<CounterRecord> DecodeRecord(std::string_view);
 template Result<FeedbackRecord> DecodeRecord(std::string_view);
 template Result<VersionRecord> DecodeRecord(std::string_view);

@@ -22,6 +22,7 @@ std::string EncodeRecord(const ManifestRecord& record);
 std::string EncodeRecord(const CatalogRecord& record);
 std::string EncodeRecord(const SequenceRecord& record);
 std::string EncodeRecord(const AliasRecord& record);
+std::string EncodeRecord(const CheckpointRecord& record);
 std::string EncodeRecord(const CounterRecord& record);
 std::string EncodeRecord(const FeedbackRecord& record);
 std::string EncodeRecord(const VersionRecord& record);

@@ -75,6 +75,15 @@ struct SequenceRecord {
   bool operator==(const SequenceRecord&) const = default;
 };
 
+// The file that holds the point table as of operation `sequence` (engine/collection). Only a file
+// with this nonce inside is the one meant.
+struct CheckpointRecord {
+  std::string file_name;
+  SequenceNumber sequence = 0;
+  uint64_t nonce = 0;
+  bool operator==(const CheckpointRecord&) const = default;
+};
+
 // An alias of a collection (the alias itself is the key).
 struct AliasRecord {
   CollectionId collection = 0;

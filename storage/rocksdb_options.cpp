@@ -54,6 +54,8 @@ const char* ColumnFamilyName(ColumnFamily family) {
       return "feedback";
     case ColumnFamily::kLearning:
       return "learning";
+    case ColumnFamily::kChanges:
+      return "changes";
   }
   return "";
 }
@@ -82,6 +84,9 @@ rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options) {
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   db.recycle_log_file_num = 0;  // Recycled logs cannot tell a torn tail from old records.
   db.max_total_wal_size = options.log_bytes_max;
+  // What a start replays stays in memory and in its log: writing tables first would take as long
+  // again before the first answer.
+  db.avoid_flush_during_recovery = true;
   db.db_write_buffer_size = options.total_write_buffer_bytes;
   db.max_background_jobs = std::max(1, options.background_threads);
   db.enable_pipelined_write = true;

@@ -99,8 +99,8 @@ Slot Collection::FindSlot(const PointId& id) const {
 
 std::optional<Collection::PointState> Collection::FindPoint(Slot slot) const {
   const std::shared_lock lock(state_->points_mutex);
-  const PointEntry* entry = state_->points.Get(slot);
-  if (entry == nullptr) return std::nullopt;
+  const auto entry = state_->points.Get(slot);
+  if (!entry) return std::nullopt;
   return PointState{entry->id, entry->version};
 }
 
@@ -132,8 +132,8 @@ Result<NamedVectors> Collection::Vectors(Slot slot, const VectorSelector& select
   uint64_t fields = 0;
   {
     const std::shared_lock lock(state_->points_mutex);
-    const PointEntry* entry = state_->points.Get(slot);
-    if (entry == nullptr) return vectors;
+    const auto entry = state_->points.Get(slot);
+    if (!entry) return vectors;
     fields = entry->fields;
   }
   for (const CollectionField& field : state_->fields.All()) {
@@ -193,6 +193,9 @@ Result<> Collection::VisitOrdered(const std::string& key, bool descending,
     return true;
   };
   if (state_->indexes.VisitOrdered(path, descending, start, visit_value)) return {};
+  // It may be one that is still being made after the collection was opened.
+  state_->deferred->Wait();
+  if (state_->indexes.VisitOrdered(path, descending, start, visit_value)) return {};
   return Fail(ErrorCode::kBadRequest,
               "No range index for `order_by` key: `" + key +
                   "`. Please create one to use `order_by`: a payload index of type integer (with "
@@ -208,9 +211,8 @@ std::vector<float> Collection::Idf(FieldId field, std::span<const uint32_t> term
     double points = 0;
     double frequency = 0;
     if (statistics != state_->terms.end()) {
-      points = static_cast<double>(statistics->second.points);
-      const auto found = statistics->second.document_frequency.find(term);
-      if (found != statistics->second.document_frequency.end()) frequency = found->second;
+      points = static_cast<double>(statistics->second.points());
+      frequency = static_cast<double>(statistics->second.Frequency(term));
     }
     idf.push_back(
         static_cast<float>(std::log((points - frequency + 0.5) / (frequency + 0.5) + 1.0)));

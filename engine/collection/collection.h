@@ -69,7 +69,8 @@ class Collection {
 
   // ---- Writes -------------------------------------------------------------------------------
   // All operations of one request, in order, as ONE atomic WriteBatch: later ones see the effect
-  // of earlier ones; on any error nothing is written. Returns one result per operation. Validates
+  // of earlier ones; on any error nothing is written. kResourceExhausted when what it adds would
+  // pass the process's memory limit (memory_limit.h); deletions are always let in. Returns one result per operation. Validates
   // vector names, dimensions and finiteness first (kInvalidArgument, kOutOfRange), also normalises
   // vectors of cosine fields (a zero vector stays; a length within 1e-6 of 1 is left).
   Result<std::vector<WriteResult>> Write(std::span<const WriteOperation> operations,
@@ -158,6 +159,11 @@ class Collection {
   // during a step with the CPU seconds spent since the last call; returning false aborts the step,
   // which leaves no trace.
   Result<bool> OptimizeOnce(const std::function<bool(double cpu_seconds)>& throttle);
+  // Writes down the point table now, which OptimizeOnce does when enough has changed: the next
+  // opening has little to replay (docs/decisions/0006-restart.md).
+  Result<> Checkpoint();
+  // Until what opening left for later is done: files checked, payload indexes built.
+  void WaitUntilOpened() const;
   // Removes all files; the store's records are removed by the database. No other call may follow.
   Result<> RemoveFiles();
 

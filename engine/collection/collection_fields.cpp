@@ -33,14 +33,14 @@ Result<WriteResult> CommitFields(CollectionState& state, const CollectionConfig&
                                  FieldId next_field_id, WriteBatch batch,
                                  const Collection::PersistConfig& persist) {
   SequenceRecord counters = state.counters;
-  ++counters.last_sequence;
-  batch.Put(ColumnFamily::kMeta, SequenceKey(state.id), EncodeRecord(counters));
+  ChangeSet changes;
+  changes.previous = counters.last_sequence++;
+  state.AddCounters(counters, changes, &batch);
   persist(changed, &batch);
   ManifestRecord next = state.manifest;
   next.next_field_id = next_field_id;
   ALMAGEST_TRY_VOID(state.CommitManifest(std::move(next), std::move(batch)));
-  state.counters = counters;
-  state.last_operation = counters.last_sequence;
+  state.TakeCounters(counters, changes);
   const std::unique_lock config_lock(state.config_mutex);
   state.config = changed;
   return WriteResult{counters.last_sequence};

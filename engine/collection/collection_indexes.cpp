@@ -37,12 +37,12 @@ Result<std::vector<PayloadIndexes::BuildEntry>> NextPayloads(const CollectionSta
 // Counts as an operation. Under writer_mutex.
 Result<WriteResult> CountOperation(CollectionState& state) {
   SequenceRecord counters = state.counters;
-  ++counters.last_sequence;
+  ChangeSet changes;
+  changes.previous = counters.last_sequence++;
   WriteBatch batch;
-  batch.Put(ColumnFamily::kMeta, SequenceKey(state.id), EncodeRecord(counters));
+  state.AddCounters(counters, changes, &batch);
   ALMAGEST_TRY_VOID(state.store.Write(batch, Durability::kProcess));
-  state.counters = counters;
-  state.last_operation = counters.last_sequence;
+  state.TakeCounters(counters, changes);
   return WriteResult{counters.last_sequence};
 }
 

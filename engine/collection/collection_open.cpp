@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "engine/collection/collection_state.h"
-#include "engine/collection/row_factors.h"
+#include "engine/collection/deferred_opening.h"
+#include "engine/collection/recovery.h"
 #include "engine/collection/stored_vectors.h"
 #include "engine/collection/version_store.h"
-#include "engine/payload/payload_path.h"
 #include "storage/base/log.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
@@ -42,77 +42,47 @@ Result<> LoadAdapters(CollectionState& state) {
   return {};
 }
 
-Result<> LoadPoints(CollectionState& state) {
-  const KeyRange range = PointRange(state.id);
-  Result<> status;
-  ALMAGEST_TRY_VOID(state.store.Scan(
-      ColumnFamily::kPoints, range.first, range.limit,
-      [&](std::string_view key, std::string_view value) {
-        status = [&]() -> Result<> {
-          const auto parts = ParsePointKey(key);
-          if (!parts) return Fail(ErrorCode::kCorruption, "a point has a damaged key");
-          ALMAGEST_TRY(const auto record, DecodeRecord<PointRecord>(value));
-          if (record.slot >= state.counters.next_slot) {
-            return Fail(ErrorCode::kCorruption, "point " + PointIdToString(parts->id) +
-                                                    " has slot " + std::to_string(record.slot) +
-                                                    ", which was never given");
-          }
-          PointEntry entry;
-          entry.id = parts->id;
-          entry.version = record.sequence;
-          entry.vector_sequence = record.vector_sequence;
-          for (const auto* fields : {&record.dense_fields, &record.sparse_fields}) {
-            for (const FieldId field : *fields) {
-              if (state.fields.Has(field)) entry.fields |= uint64_t{1} << field;
-            }
-          }
-          state.points.Put(record.slot, entry);
-          return {};
-        }();
-        return status.has_value();
-      }));
-  return status;
-}
-
 // Files that no manifest names: left by a crash between building and committing, or dropped.
 void RemoveUnknownFiles(const CollectionState& state) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(state.directory, error)) {
     const std::string file_name = entry.path().filename().string();
-    if (file_name.rfind("segment-", 0) != 0) continue;
-    if (std::ranges::find(state.manifest.segments, file_name, &SegmentRecord::file_name) !=
-        state.manifest.segments.end()) {
+    const bool is_points = file_name.starts_with("points-");
+    if (!is_points && !file_name.starts_with("segment-")) continue;
+    if (is_points ? file_name == state.checkpoint.file_name
+                  : std::ranges::find(state.manifest.segments, file_name,
+                                      &SegmentRecord::file_name) != state.manifest.segments.end()) {
       continue;
     }
     std::filesystem::remove(entry.path(), error);
-    LogInfo("collection '" + state.name + "': removed " + file_name +
-            ", which belongs to no segment");
+    LogInfo("collection '" + state.name + "': removed " + file_name + ", which nothing refers to");
   }
 }
 
-// A row counts if its point still has the vectors that the row was made from, and no row before it
-// was the point's.
-void ClaimRows(CollectionState& state, SealedSegment& segment) {
-  for (uint32_t row = 0; row < segment.row_count(); ++row) {
-    const Slot slot = segment.slot_of(row);
-    const PointEntry* entry = state.points.Get(slot);
-    if (entry == nullptr || entry->vector_sequence != segment.vector_sequences()[row] ||
-        entry->location != RowLocation()) {
-      segment.MarkDeleted(row);
-      continue;
-    }
-    state.points.SetLocation(slot, {static_cast<uint32_t>(segment.id()), row});
-  }
-}
+// How many bytes of segment files an opening reads to check them; the rest is checked while the
+// collection serves. So the time it takes does not depend on how much there is.
+constexpr uint64_t kVerifiedAtOpenMax = uint64_t{64} << 20;
+// Points up to which payload indexes are built before the collection opens.
+constexpr uint64_t kFinishedAtOpenMax = 10'000;
 
-Result<> OpenSegments(CollectionState& state) {
+// False if a file was lost.
+Result<bool> OpenSegments(CollectionState& state, const RecoveredPoints& points,
+                          std::vector<uint64_t>* unverified) {
   std::vector<SealedSegment::FieldSpec> specs;
   for (const CollectionField& field : state.fields.All()) {
     specs.push_back({field.id, field.is_sparse, field.dimension});
   }
   ManifestRecord manifest = state.manifest;
+  SlotSet covered;
+  uint64_t verified_bytes = 0;
   std::erase_if(manifest.segments, [&](const SegmentRecord& record) {
-    auto segment = SealedSegment::Open(state.directory / record.file_name, record.id, specs);
+    const auto path = state.directory / record.file_name;
+    std::error_code error;
+    const uint64_t bytes = std::filesystem::file_size(path, error);
+    const bool verify = error || verified_bytes + bytes <= kVerifiedAtOpenMax;
+    auto segment =
+        SealedSegment::Open(path, record.id, specs,
+                            verify ? SectionFile::Verify::kAll : SectionFile::Verify::kStructure);
     if (segment && ((*segment)->versions() != record.versions ||
                     (*segment)->row_count() != record.row_count)) {
       segment = Fail(ErrorCode::kCorruption, "it is not the file that the manifest names");
@@ -123,24 +93,26 @@ Result<> OpenSegments(CollectionState& state) {
                  std::to_string(record.row_count) + " rows are rebuilt from storage");
       return true;
     }
-    ClaimRows(state, **segment);
+    if (verify) {
+      verified_bytes += bytes;
+    } else {
+      unverified->push_back(record.id);
+    }
+    if (points.file == nullptr || !TakeDeletedRows(*points.file, **segment)) {
+      ClaimRows(state, **segment, &covered);
+    }
     state.segments.push_back({nullptr, std::move(*segment)});
     return false;
   });
-  if (manifest.segments.size() != state.manifest.segments.size()) {
-    ALMAGEST_TRY_VOID(state.CommitManifest(std::move(manifest)));
-  }
+  const bool complete = manifest.segments.size() == state.manifest.segments.size();
+  if (!complete) ALMAGEST_TRY_VOID(state.CommitManifest(std::move(manifest)));
   RemoveUnknownFiles(state);
-  return {};
+  return complete;
 }
 
-// Points whose vectors no sealed row covers: written since the last seal, or lost with a file.
-Result<> AppendTail(CollectionState& state) {
-  std::vector<Slot> tail;
-  state.points.live().ForEach([&](Slot slot) {
-    const PointEntry& entry = *state.points.Get(slot);
-    if (entry.fields != 0 && entry.location == RowLocation()) tail.push_back(slot);
-  });
+}  // namespace
+
+Result<> AppendPoints(CollectionState& state, const std::vector<Slot>& tail) {
   for (size_t first = 0; first < tail.size(); first += kStoredVectorsBatch) {
     const auto slots =
         std::span(tail).subspan(first, std::min(kStoredVectorsBatch, tail.size() - first));
@@ -175,59 +147,11 @@ Result<> AppendTail(CollectionState& state) {
       rows.push_back({slots[i], &vectors[i]});
     }
     const std::vector<RowLocation> locations = AppendRows(state, rows);
-    for (size_t i = 0; i < slots.size(); ++i) state.points.SetLocation(slots[i], locations[i]);
+    const std::unique_lock lock(state.points_mutex);
+    for (size_t i = 0; i < slots.size(); ++i) state.points.SetGrowingRow(slots[i], locations[i]);
   }
   return {};
 }
-
-Result<> CountTerms(CollectionState& state) {
-  for (auto& [field, statistics] : state.terms) {
-    const KeyRange range = VectorRange(state.id, field);
-    Result<> status;
-    ALMAGEST_TRY_VOID(state.store.Scan(ColumnFamily::kSparse, range.first, range.limit,
-                                       [&](std::string_view, std::string_view value) {
-                                         const auto record = DecodeSparseVector(value);
-                                         if (record) {
-                                           statistics.Add(record->indices);
-                                         } else {
-                                           status = Fail(record.error());
-                                         }
-                                         return status.has_value();
-                                       }));
-    ALMAGEST_TRY_VOID(status);
-  }
-  return {};
-}
-
-Result<> BuildPayloadIndexes(CollectionState& state) {
-  std::vector<std::unique_ptr<PayloadIndex>> indexes;
-  for (const auto& [key, config] : state.config.payload_indexes) {
-    ALMAGEST_TRY(PayloadPath path, PayloadPath::Parse(key));
-    indexes.push_back(PayloadIndex::Make(std::move(path), config));
-  }
-  if (indexes.empty()) return {};
-  const KeyRange range = CollectionRange(state.id);
-  Result<> readable;
-  ALMAGEST_TRY_VOID(state.store.Scan(ColumnFamily::kPayload, range.first, range.limit,
-                                     [&](std::string_view key, std::string_view bytes) {
-                                       const auto parts = ParsePayloadKey(key);
-                                       if (!parts) return true;
-                                       const auto payload = DecodePayload(bytes);
-                                       if (!payload) {
-                                         readable = Fail(payload.error());
-                                         return false;
-                                       }
-                                       for (const auto& index : indexes) {
-                                         index->Update(parts->slot, "", *payload);
-                                       }
-                                       return true;
-                                     }));
-  ALMAGEST_TRY_VOID(readable);
-  for (auto& index : indexes) state.indexes.Install(std::move(index));
-  return {};
-}
-
-}  // namespace
 
 Result<> Recover(CollectionState& state) {
   std::error_code error;
@@ -242,17 +166,24 @@ Result<> Recover(CollectionState& state) {
   state.manifest.next_field_id =
       std::max(state.manifest.next_field_id, static_cast<FieldId>(state.fields.size()));
   ALMAGEST_TRY_VOID(LoadAdapters(state));
-  ALMAGEST_TRY_VOID(LoadPoints(state));
-  ALMAGEST_TRY_VOID(OpenSegments(state));
-  ALMAGEST_TRY_VOID(AppendTail(state));
-  ALMAGEST_TRY_VOID(CountTerms(state));
-  ALMAGEST_TRY_VOID(BuildPayloadIndexes(state));
-  for (const SegmentHandle& handle : state.segments) {
-    for (const auto& [field, set] : state.versions) {
-      ALMAGEST_TRY_VOID(PrepareRowFactors(*set, *handle.segment(), field, set->active()));
-    }
-  }
+  ALMAGEST_TRY(const RecoveredPoints points, RecoverPoints(state));
+  DeferredWork later;
+  ALMAGEST_TRY(const bool complete, OpenSegments(state, points, &later.segments));
+  std::vector<Slot> without_row;
+  if (points.file != nullptr) without_row = SettleTouched(state, points.touched);
+  if (points.file == nullptr || !complete) without_row = UncoveredSlots(state);
+  ALMAGEST_TRY_VOID(AppendPoints(state, without_row));
   state.PublishView();
+  later.points = !state.points_verified;
+  state.deferred = std::make_unique<DeferredOpening>(state, std::move(later));
+  // Little is done at once: then a collection is complete when it is open.
+  // Also where texts are indexed: until such an index is there, a text would be a substring.
+  const bool has_texts =
+      std::ranges::any_of(state.config.payload_indexes, [](const auto& index) {
+        return index.second.type == PayloadIndexType::kText;
+      });
+  if (has_texts || state.points.size() <= kFinishedAtOpenMax) return state.deferred->Finish();
+  state.deferred->Start();
   return {};
 }
 

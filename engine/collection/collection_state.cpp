@@ -35,21 +35,6 @@ std::vector<CollectionField> FieldsOf(const CollectionConfig& config) {
   return fields;
 }
 
-void TermStatistics::Add(std::span<const uint32_t> terms) {
-  ++points;
-  for (const uint32_t term : terms) ++document_frequency[term];
-}
-
-void TermStatistics::Remove(std::span<const uint32_t> terms) {
-  ALMAGEST_CHECK(points > 0);
-  --points;
-  for (const uint32_t term : terms) {
-    const auto found = document_frequency.find(term);
-    ALMAGEST_CHECK(found != document_frequency.end());
-    if (--found->second == 0) document_frequency.erase(found);
-  }
-}
-
 CollectionState::CollectionState(uint32_t collection_id, std::string collection_name,
                                  CollectionConfig initial, KeyValueStore& key_value_store,
                                  std::filesystem::path segment_directory)
@@ -149,10 +134,35 @@ void CollectionState::FreezeGrowing() {
   growing_id = 0;
 }
 
+void CollectionState::AddCounters(const SequenceRecord& next, const ChangeSet& changes,
+                                  WriteBatch* batch) const {
+  batch->Put(ColumnFamily::kMeta, SequenceKey(id), EncodeRecord(next));
+  batch->Put(ColumnFamily::kChanges, ChangeKey(id, next.last_sequence), EncodeChanges(changes));
+}
+
+void CollectionState::TakeCounters(const SequenceRecord& next, const ChangeSet& changes) {
+  counters = next;
+  last_operation = next.last_sequence;
+  logged_points += changes.points.size();
+  for (const auto& [field, changed] : changes.terms) logged_terms += changed.terms.size();
+}
+
 Result<> CollectionState::CommitManifest(ManifestRecord next, WriteBatch batch) {
   batch.Put(ColumnFamily::kMeta, ManifestKey(id), EncodeRecord(next));
   ALMAGEST_TRY_VOID(store.Write(batch, Durability::kSync));
   manifest = std::move(next);
+  return {};
+}
+
+RowLocation CollectionState::Locate(Slot slot) const {
+  const RowLocation growing_row = points.growing_row(slot);
+  if (growing_row != RowLocation()) return growing_row;
+  for (size_t i = segments.size(); i-- > 0;) {
+    const auto& sealed = segments[i].sealed;
+    if (!sealed) continue;
+    const auto row = sealed->FindLiveRow(slot);
+    if (row) return {static_cast<uint32_t>(sealed->id()), *row};
+  }
   return {};
 }
 

@@ -17,15 +17,17 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "engine/collection/change_log.h"
 #include "engine/collection/collection.h"
+#include "engine/collection/deferred_opening.h"
 #include "engine/collection/field_table.h"
 #include "engine/collection/growing_segment.h"
 #include "engine/collection/optimizer_policy.h"
 #include "engine/collection/point_table.h"
 #include "engine/collection/sealed_segment.h"
+#include "engine/collection/term_statistics.h"
 #include "engine/payload/payload_index.h"
 #include "storage/records.h"
 
@@ -34,14 +36,6 @@ namespace almagest {
 // By id. Ids are those of the config, or, where it has none: dense fields in name order, then
 // sparse ones.
 std::vector<CollectionField> FieldsOf(const CollectionConfig& config);
-
-// In how many live points a term of a sparse field occurs.
-struct TermStatistics {
-  uint64_t points = 0;  // That have a vector of the field.
-  std::unordered_map<uint32_t, uint32_t> document_frequency;
-  void Add(std::span<const uint32_t> terms);
-  void Remove(std::span<const uint32_t> terms);
-};
 
 // A segment as its owner sees it: exactly one of the two.
 struct SegmentHandle {
@@ -90,16 +84,26 @@ struct CollectionState {
   mutable std::mutex view_mutex;
   std::shared_ptr<const CollectionView> view;
 
+  // The checkpoint of the point table (checkpoint.h) and how much was logged since. Under
+  // writer_mutex.
+  CheckpointRecord checkpoint;
+  uint64_t logged_points = 0;
+  uint64_t logged_terms = 0;
+
   // For those who look on without a lock.
   std::atomic<SequenceNumber> last_operation{0};
   std::atomic<uint64_t> growing_id{0};  // Of `growing`; 0 if there is none.
   std::atomic<bool> reembedding_paused{false};
+  std::atomic<bool> points_verified{true};  // False: the mapped point table was not read yet.
   // For the ETA of re-embedding: when it began and how much was done then.
   struct ReembeddingStart {
     std::chrono::steady_clock::time_point time;
     uint64_t rows_done = 0;
   };
   std::map<FieldId, ReembeddingStart> reembedding_starts;  // Under view_mutex.
+
+  // Last: its thread stops before anything else goes.
+  std::unique_ptr<DeferredOpening> deferred;
 
   CollectionConfig Config() const;
   std::shared_ptr<const CollectionView> View() const;
@@ -113,8 +117,14 @@ struct CollectionState {
   void PublishView();
   // A growing segment with room for a row, made when there is none.
   GrowingSegment& GrowingWithRoom();
+  // Makes `next` the stored counters in `batch`, with the record of what changed (change_log.h).
+  // Every batch that advances last_sequence goes through here, and TakeCounters once it is written.
+  void AddCounters(const SequenceRecord& next, const ChangeSet& changes, WriteBatch* batch) const;
+  void TakeCounters(const SequenceRecord& next, const ChangeSet& changes);
   // One atomic, synced write of `next` and whatever else is in `batch`; then `next` is current.
   Result<> CommitManifest(ManifestRecord next, WriteBatch batch = {});
+  // Where the point's current row is; RowLocation() if it has none.
+  RowLocation Locate(Slot slot) const;
   // nullptr if it is gone.
   const SegmentHandle* FindSegment(uint32_t segment_id) const;
   // From now on `growing` takes no more rows; the next write starts another one.
@@ -131,6 +141,13 @@ std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const Base
 
 // collection_open.cpp: everything from storage and the segment files. Called once, before use.
 Result<> Recover(CollectionState& state);
+// collection_indexes.cpp: enters every stored payload into an index under construction; writes may
+// go on between the batches. Stops early when `stop` (which may be null) becomes true.
+Result<> EnterPayloads(CollectionState& state, PayloadIndexes::BuildId build,
+                       const std::atomic<bool>* stop);
+// recovery.cpp: a point table that was mapped without reading it is checked, and read from storage
+// if it is damaged. Before the first write, which must not rely on damaged ids. Under writer_mutex.
+Result<> EnsurePointsVerified(CollectionState& state);
 
 // rewrite.cpp: replaces segments by one new sealed segment (or by nothing when no row of them is
 // live). False if the throttle stopped it, or a source is gone. Under optimizer_mutex only.

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/collection/checkpoint.h"
 #include "engine/collection/collection_state.h"
 #include "engine/collection/row_factors.h"
 #include "engine/collection/version_store.h"
+#include "storage/base/memory_limit.h"
 
 namespace almagest {
 namespace {
@@ -41,6 +43,17 @@ RowCounts CountRows(const CollectionView& view, FieldId field) {
     if (set.SameDocumentMap(dense->version, set.active())) counts.done += rows - deleted;
   }
   return counts;
+}
+
+// About what a rewrite of the segments takes: the rows, and their index.
+uint64_t BuildBytes(const CollectionState& state, const OptimizerStep& step) {
+  uint64_t bytes = 0;
+  const auto view = state.View();
+  for (const auto& segment : view->segments) {
+    if (std::ranges::find(step.segments, segment->id()) == step.segments.end()) continue;
+    bytes += 2 * (segment->bytes_on_disk() + segment->bytes_in_memory());
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -186,9 +199,24 @@ Result<ReembeddingProgress> Collection::Reembedding(const std::string& vector_na
 
 void Collection::PauseReembedding(bool paused) { state_->reembedding_paused = paused; }
 
+Result<> Collection::Checkpoint() {
+  const std::lock_guard optimizer_lock(state_->optimizer_mutex);
+  {
+    const std::lock_guard lock(state_->writer_mutex);
+    ALMAGEST_TRY_VOID(EnsurePointsVerified(*state_));
+  }
+  ALMAGEST_TRY_VOID(WriteCheckpoint(*state_, [] { return true; }));
+  return {};
+}
+
+void Collection::WaitUntilOpened() const { state_->deferred->Wait(); }
+
 Result<bool> Collection::OptimizeOnce(const std::function<bool(double cpu_seconds)>& throttle) {
   State& state = *state_;
   const std::lock_guard optimizer_lock(state.optimizer_mutex);
+  if (CheckpointDue(state)) {
+    return WriteCheckpoint(state, [&throttle] { return throttle(0); });
+  }
   OptimizerSituation situation;
   situation.reembedding_paused = state.reembedding_paused;
   {
@@ -197,6 +225,10 @@ Result<bool> Collection::OptimizeOnce(const std::function<bool(double cpu_second
   }
   const auto step = NextStep(state.Summaries(), state.Config().optimizer, situation);
   if (!step) return false;
+  // Sealing frees memory in the end; everything else can wait until there is enough.
+  if (step->kind != OptimizerStep::Kind::kSeal && !AdmitMemory(BuildBytes(state, *step))) {
+    return false;
+  }
   return Rewrite(state, step->segments, throttle);
 }
 

@@ -4,38 +4,53 @@
 #include "engine/collection/collection_state.h"
 #include "engine/collection/write_stage.h"
 #include "storage/base/check.h"
+#include "storage/base/memory_limit.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
 
 namespace almagest {
 namespace {
 
-PointEntry EntryOf(const StagedPoint& point, RowLocation location) {
+PointEntry EntryOf(const StagedPoint& point) {
   PointEntry entry;
   entry.id = point.id;
   entry.version = point.sequence;
   entry.vector_sequence = point.vector_sequence;
   entry.fields = point.fields;
-  entry.location = location;
   return entry;
 }
 
-void UpdateTerms(CollectionState& state, const StagedPoint& point) {
-  if (!point.vectors_changed) return;
-  for (auto& [field, statistics] : state.terms) {
-    if (const auto old = point.old_terms.find(field); old != point.old_terms.end()) {
-      statistics.Remove(old->second);
+ChangeSet ChangesOf(const CollectionState& state, const WriteStage& stage) {
+  ChangeSet changes;
+  changes.previous = state.counters.last_sequence;
+  for (const auto& point : stage.points()) {
+    if (!point->Differs()) continue;
+    ChangedPoint& changed = changes.points.emplace_back();
+    changed.slot = point->slot;
+    if (point->exists) {
+      changed.point.SetId(point->id);
+      changed.point.version = point->sequence;
+      changed.point.vector_sequence = point->vector_sequence;
+      changed.point.fields = point->fields;
     }
-    const auto now = point.vectors.find(field);
-    if (point.exists && now != point.vectors.end()) {
-      statistics.Add(std::get<SparseVector>(now->second).indices);
+    if (!point->vectors_changed) continue;
+    for (const auto& [field, statistics] : state.terms) {
+      if (const auto old = point->old_terms.find(field); old != point->old_terms.end()) {
+        changes.terms[field].Count(old->second, -1);
+      }
+      const auto now = point->vectors.find(field);
+      if (point->exists && now != point->vectors.end()) {
+        changes.terms[field].Count(std::get<SparseVector>(now->second).indices, 1);
+      }
     }
   }
+  for (auto& [field, terms] : changes.terms) terms.Pack();
+  return changes;
 }
 
 // What has been written becomes visible: new rows first, then the points, and only then do the
 // old rows die, so that a search meets every point at least once.
-void ApplyToMemory(CollectionState& state, const WriteStage& stage) {
+void ApplyToMemory(CollectionState& state, const WriteStage& stage, const ChangeSet& changes) {
   std::vector<BaseRow> rows;
   for (const auto& point : stage.points()) {
     if (!point->exists || !point->vectors_changed || point->vectors.empty()) continue;
@@ -46,29 +61,59 @@ void ApplyToMemory(CollectionState& state, const WriteStage& stage) {
   if (state.segments.size() != segments_before) state.PublishView();
   {
     const std::unique_lock lock(state.points_mutex);
+    for (const auto& [field, terms] : changes.terms) state.terms.at(field).Apply(terms);
     size_t next_row = 0;
     for (const auto& point : stage.points()) {
-      UpdateTerms(state, *point);
       if (!point->exists) {
         if (point->stored) state.points.Remove(point->slot);
         continue;
       }
-      RowLocation location = point->before.location;
-      if (point->vectors_changed) {
-        location = point->vectors.empty() ? RowLocation() : locations[next_row++];
+      state.points.Put(point->slot, EntryOf(*point));
+      if (!point->vectors_changed) continue;
+      if (point->vectors.empty()) {
+        state.points.ForgetGrowingRow(point->slot);
+      } else {
+        state.points.SetGrowingRow(point->slot, locations[next_row++]);
       }
-      state.points.Put(point->slot, EntryOf(*point, location));
     }
   }
   for (const auto& point : stage.points()) {
     if (point->payload_changed) {
       state.indexes.Update(point->slot, point->old_payload, point->payload);
     }
-    if (!point->stored || !point->vectors_changed || point->before.location.segment == 0) continue;
-    const SegmentHandle* segment = state.FindSegment(point->before.location.segment);
+    if (!point->stored || !point->vectors_changed || point->row.segment == 0) continue;
+    const SegmentHandle* segment = state.FindSegment(point->row.segment);
     ALMAGEST_CHECK(segment != nullptr);
-    segment->MarkDeleted(point->before.location.row);
+    segment->MarkDeleted(point->row.row);
   }
+}
+
+// What the operations will hold in memory: rows of the growing segment, and as much again while it
+// is sealed. Deletions are always let in.
+uint64_t MemoryNeeded(std::span<const WriteOperation> operations) {
+  constexpr uint64_t kPerPoint = 300;
+  uint64_t bytes = 0;
+  const auto count = [&bytes](const std::vector<PointInput>& points) {
+    for (const PointInput& point : points) {
+      bytes += kPerPoint + (point.payload ? point.payload->size() : 0);
+      for (const auto& [name, vector] : point.vectors) {
+        const auto* dense = std::get_if<DenseVector>(&vector);
+        bytes += dense != nullptr ? 2 * dense->size() * sizeof(float)
+                                  : 4 * std::get<SparseVector>(vector).indices.size() * 8;
+      }
+    }
+  };
+  for (const WriteOperation& operation : operations) {
+    if (const auto* upsert = std::get_if<UpsertOperation>(&operation)) count(upsert->points);
+    if (const auto* update = std::get_if<UpdateVectorsOperation>(&operation)) count(update->points);
+    if (const auto* payload = std::get_if<SetPayloadOperation>(&operation)) {
+      bytes += kPerPoint + payload->payload.size();
+    }
+    if (const auto* payload = std::get_if<OverwritePayloadOperation>(&operation)) {
+      bytes += kPerPoint + payload->payload.size();
+    }
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -78,7 +123,11 @@ Result<std::vector<WriteResult>> Collection::Write(std::span<const WriteOperatio
   State& state = *state_;
   std::vector<WriteResult> results;
   if (operations.empty()) return results;
+  if (const uint64_t bytes = MemoryNeeded(operations); bytes > 0) {
+    ALMAGEST_TRY_VOID(AdmitMemory(bytes));
+  }
   const std::lock_guard lock(state.writer_mutex);
+  ALMAGEST_TRY_VOID(EnsurePointsVerified(state));
   WriteStage stage(state);
   SequenceRecord counters = state.counters;
   for (const WriteOperation& operation : operations) {
@@ -89,7 +138,8 @@ Result<std::vector<WriteResult>> Collection::Write(std::span<const WriteOperatio
   counters.next_slot = stage.next_slot();
   WriteBatch batch;
   stage.AddTo(&batch);
-  batch.Put(ColumnFamily::kMeta, SequenceKey(state.id), EncodeRecord(counters));
+  const ChangeSet changes = ChangesOf(state, stage);
+  state.AddCounters(counters, changes, &batch);
   Durability wanted = Durability::kSync;
   {
     const std::shared_lock config_lock(state.config_mutex);
@@ -97,10 +147,9 @@ Result<std::vector<WriteResult>> Collection::Write(std::span<const WriteOperatio
   }
   ALMAGEST_TRY_VOID(state.store.Write(batch, wanted));
   // From here on nothing can fail: the request is acknowledged by the store.
-  state.counters = counters;
-  state.last_operation = counters.last_sequence;
+  state.TakeCounters(counters, changes);
   state.last_write = std::chrono::steady_clock::now();
-  ApplyToMemory(state, stage);
+  ApplyToMemory(state, stage, changes);
   return results;
 }
 

@@ -57,9 +57,13 @@ Result<std::vector<std::pair<Slot, SequenceNumber>>> LiveRows(const CollectionSt
       const std::shared_lock lock(state.points_mutex);
       for (uint32_t row = first; row < std::min(count, first + kRowsPerLock); ++row) {
         const Slot slot = segment->slot_of(row);
-        const PointEntry* entry = state.points.Get(slot);
-        if (entry == nullptr || entry->location != RowLocation{id, row}) continue;
-        rows.emplace_back(slot, entry->vector_sequence);
+        const auto entry = state.points.Get(slot);
+        if (!entry) continue;
+        // A sealed row is the point's if it was made from the vectors that the point has.
+        const bool current = handle.sealed
+                                 ? handle.sealed->vector_sequences()[row] == entry->vector_sequence
+                                 : state.points.growing_row(slot) == RowLocation{id, row};
+        if (current) rows.emplace_back(slot, entry->vector_sequence);
       }
     }
     ALMAGEST_TRY_VOID(throttle.Check());
@@ -134,11 +138,11 @@ void MovePoints(CollectionState& state, const Sources& sources, SealedSegment& b
   const std::unique_lock lock(state.points_mutex);
   for (uint32_t row = 0; row < built.row_count(); ++row) {
     const Slot slot = built.slot_of(row);
-    const PointEntry* entry = state.points.Get(slot);
-    if (entry != nullptr && sources.ids.contains(entry->location.segment)) {
-      state.points.SetLocation(slot, {static_cast<uint32_t>(built.id()), row});
-    } else {
+    const auto entry = state.points.Get(slot);
+    if (!entry || entry->vector_sequence != built.vector_sequences()[row]) {
       built.MarkDeleted(row);
+    } else if (sources.ids.contains(state.points.growing_row(slot).segment)) {
+      state.points.ForgetGrowingRow(slot);
     }
   }
 }

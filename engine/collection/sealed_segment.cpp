@@ -22,11 +22,26 @@ std::string SparseSection(FieldId field) { return "sparse" + std::to_string(fiel
 
 Result<std::shared_ptr<SealedSegment>> SealedSegment::Open(const std::filesystem::path& path,
                                                            uint64_t id,
-                                                           std::span<const FieldSpec> fields) {
-  ALMAGEST_TRY(SectionFile file, SectionFile::Open(path, SectionFile::Verify::kAll));
+                                                           std::span<const FieldSpec> fields,
+                                                           SectionFile::Verify verify) {
+  ALMAGEST_TRY(SectionFile file, SectionFile::Open(path, verify));
   std::shared_ptr<SealedSegment> segment(new SealedSegment(id, std::move(file)));
   ALMAGEST_TRY_VOID(segment->Load(fields));
+  if (verify == SectionFile::Verify::kAll) ALMAGEST_TRY_VOID(segment->CheckSlots());
   return segment;
+}
+
+Result<> SealedSegment::Verify() const {
+  ALMAGEST_TRY_VOID(file_.VerifyAll());
+  return CheckSlots();
+}
+
+Result<> SealedSegment::CheckSlots() const {
+  if (std::ranges::adjacent_find(slots_, std::greater_equal<Slot>()) != slots_.end() ||
+      (!slots_.empty() && slots_.back() == kNoSlot)) {
+    return Fail(ErrorCode::kCorruption, "section slots is not strictly ascending");
+  }
+  return {};
 }
 
 Result<> SealedSegment::Load(std::span<const FieldSpec> fields) {
@@ -37,10 +52,6 @@ Result<> SealedSegment::Load(std::span<const FieldSpec> fields) {
   }
   ALMAGEST_TRY(slots_, file_.Array<Slot>("slots"));
   ALMAGEST_TRY_VOID(CheckCount("slots", slots_.size(), info.rows));
-  if (std::ranges::adjacent_find(slots_, std::greater_equal<Slot>()) != slots_.end() ||
-      (!slots_.empty() && slots_.back() == kNoSlot)) {
-    return Fail(ErrorCode::kCorruption, "section slots is not strictly ascending");
-  }
   ALMAGEST_TRY(vector_sequences_, file_.Array<SequenceNumber>("vector_sequences"));
   ALMAGEST_TRY_VOID(CheckCount("vector_sequences", vector_sequences_.size(), info.rows));
   deleted_ = std::make_unique<AtomicBitmap>(info.rows);

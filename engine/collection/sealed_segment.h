@@ -56,9 +56,13 @@ class SealedSegment final : public Segment {
     bool is_sparse = false;
     uint32_t dimension = 0;
   };
-  // Maps the file and checks all of it. kNotFound, or kCorruption with the reason.
-  static Result<std::shared_ptr<SealedSegment>> Open(const std::filesystem::path& path, uint64_t id,
-                                                     std::span<const FieldSpec> fields);
+  // Maps the file and checks all of it, or only its structure: then Verify() is for later.
+  // kNotFound, or kCorruption with the reason.
+  static Result<std::shared_ptr<SealedSegment>> Open(
+      const std::filesystem::path& path, uint64_t id, std::span<const FieldSpec> fields,
+      SectionFile::Verify verify = SectionFile::Verify::kAll);
+  // Reads the whole file. kCorruption with the reason.
+  Result<> Verify() const;
 
   // False if it was already.
   bool MarkDeleted(uint32_t row);
@@ -92,6 +96,7 @@ class SealedSegment final : public Segment {
   };
   SealedSegment(uint64_t id, SectionFile file) : Segment(id), file_(std::move(file)) {}
   Result<> Load(std::span<const FieldSpec> fields);
+  Result<> CheckSlots() const;
   Result<> LoadDense(const FieldSpec& spec);
   Result<> LoadCodeGraph(const FieldSpec& spec, const DenseFieldInfo& info, Dense& dense);
 

@@ -48,6 +48,7 @@ StagedPoint& WriteStage::Touch(const PointId& id) {
   }
   point.stored = true;
   point.before = *state_.points.Get(point.slot);
+  point.row = state_.Locate(point.slot);
   point.exists = true;
   point.sequence = point.before.version;
   point.vector_sequence = point.before.vector_sequence;
@@ -264,11 +265,7 @@ Result<> WriteStage::Finish() {
 void WriteStage::AddTo(WriteBatch* batch) const {
   for (const auto& owned : points_) {
     const StagedPoint& point = *owned;
-    if (!point.vectors_changed && !point.payload_changed &&
-        point.sequence == point.before.version) {
-      continue;
-    }
-    if (!point.stored && !point.exists) continue;
+    if (!point.Differs()) continue;
     PointRecord record;
     for (const CollectionField& field : state_.fields.All()) {
       const bool had = point.stored && HasField(point.before.fields, field.id);

@@ -20,12 +20,18 @@ struct StagedPoint {
   Slot slot = kNoSlot;
   bool stored = false;  // It exists in storage, as `before`.
   PointEntry before;
+  RowLocation row;  // Of `before`.
 
   bool exists = false;
   SequenceNumber sequence = 0;
   SequenceNumber vector_sequence = 0;
   bool vectors_changed = false;
   bool payload_changed = false;
+  // Whether storage has to change for it.
+  bool Differs() const {
+    return (stored || exists) &&
+           (vectors_changed || payload_changed || sequence != before.version);
+  }
   uint64_t fields = 0;          // Which vectors it has now.
   uint64_t changed_fields = 0;  // Those of `vectors` that storage does not have as they are.
 

@@ -58,11 +58,7 @@ Result<SectionFile> SectionFile::Open(const std::filesystem::path& path, Verify 
       return corrupt("has the section '" + name + "' twice");
     }
   }
-  if (verify == Verify::kAll) {
-    for (const auto& [name, entry] : opened.sections_) {
-      ALMAGEST_TRY_VOID(opened.VerifySection(name));
-    }
-  }
+  if (verify == Verify::kAll) ALMAGEST_TRY_VOID(opened.VerifyAll());
   return opened;
 }
 
@@ -83,6 +79,11 @@ Result<> SectionFile::VerifySection(std::string_view name) const {
   if (Checksum(entry.bytes.data(), entry.bytes.size()) != entry.checksum) {
     return Fail(ErrorCode::kCorruption, Describe(name) + " fails its checksum");
   }
+  return {};
+}
+
+Result<> SectionFile::VerifyAll() const {
+  for (const auto& [name, entry] : sections_) ALMAGEST_TRY_VOID(VerifySection(name));
   return {};
 }
 

@@ -47,6 +47,8 @@ class SectionFile {
   Result<std::span<const std::byte>> Section(std::string_view name) const;
   // Checksum of one section against its bytes.
   Result<> VerifySection(std::string_view name) const;
+  // Of every section: reads the whole file.
+  Result<> VerifyAll() const;
 
   // A section as an array of T; kCorruption if its size is no multiple of sizeof(T).
   template <class T>

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <roaring/roaring.hh>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/types.h"
@@ -75,6 +78,19 @@ class SlotSet {
   void Optimize() {
     bitmap_.runOptimize();
     bitmap_.shrinkToFit();
+  }
+  // Roaring's portable format, and back; nullopt if the bytes are not such a set.
+  std::string Serialized() const {
+    std::string bytes(bitmap_.getSizeInBytes(), '\0');
+    bitmap_.write(bytes.data());
+    return bytes;
+  }
+  static std::optional<SlotSet> FromSerialized(std::string_view bytes) {
+    roaring_bitmap_t* raw = roaring_bitmap_portable_deserialize_safe(bytes.data(), bytes.size());
+    if (raw == nullptr) return std::nullopt;
+    SlotSet set;
+    set.bitmap_ = Roaring(raw);
+    return set;
   }
   uint64_t MemoryBytes() const { return sizeof *this + bitmap_.getSizeInBytes(); }
 

@@ -1,33 +1,22 @@
-#include "ann_bench.h"
-
+// `almagest-bench ann`: queries per second at fixed recall, beside hnswlib and FAISS.
 #include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "ann_data.h"
-#include "ann_system.h"
 #include "engine/index/fastscan_kernels.h"
+#include "tests/bench/ann_system.h"
+#include "tests/bench/bench_data.h"
+#include "tests/bench/benchmark.h"
 
 namespace almagest::bench {
 namespace {
 
 constexpr double kRecallTargets[] = {0.90, 0.95, 0.99};
 constexpr uint32_t kBeamMax = 2048;
-
-struct Options {
-  std::vector<std::string> data;
-  std::vector<std::string> systems = {"graph", "hnswlib", "faiss", "faiss-sq8"};
-  std::string json_path;
-  uint32_t queries = 2000;
-  uint32_t rounds = 5;
-};
 
 // What is measured: one system at the smallest beam that reaches one recall.
 struct Point {
@@ -67,9 +56,11 @@ std::unique_ptr<AnnSystem> MakeSystem(const std::string& name) {
   }
   if (name == "hnsw") return MakeAlmagestHnsw();
   if (name.starts_with("engine-")) return MakeCollection(name.substr(7));
+#ifdef ALMAGEST_BENCH_PEERS
   if (name == "hnswlib") return MakeHnswlib();
   if (name == "faiss") return MakeFaissHnsw(false);
   if (name == "faiss-sq8") return MakeFaissHnsw(true);
+#endif
   return nullptr;
 }
 
@@ -156,98 +147,90 @@ void PrintTable(const AnnData& data, const std::vector<Measured>& all) {
   std::fflush(stdout);
 }
 
-void AddRows(const AnnData& data, const std::vector<Measured>& all, nlohmann::json& rows) {
+void AddRows(const AnnData& data, const std::vector<Measured>& all, BenchReport& report) {
   for (const Measured& measured : all) {
     for (const Point& point : measured.points) {
       if (point.beam_width == 0) continue;
-      rows.push_back({{"system", measured.system->name()},
-                      {"dataset", data.name},
-                      {"recall_target", point.target},
-                      {"recall_at_10", point.recall},
-                      {"qps", point.Median()},
-                      {"beam_width", point.beam_width},
-                      {"bytes_per_vector", measured.bytes_per_vector},
-                      {"build_seconds", measured.build_seconds}});
+      report.Add({{"system", measured.system->name()},
+                  {"dataset", data.name},
+                  {"recall_target", point.target},
+                  {"recall_at_10", point.recall},
+                  {"qps", point.Median()},
+                  {"beam_width", point.beam_width},
+                  {"bytes_per_vector", measured.bytes_per_vector},
+                  {"build_seconds", measured.build_seconds}});
     }
   }
 }
 
-int Usage(const std::string& problem) {
-  std::cerr << problem
-            << "\nusage: almagest-bench ann --data NAME=PATH [--data ...] [--json FILE]\n"
-               "         [--systems graph,graph-f32,graph-bits-N,hnsw,hnswlib,faiss,faiss-sq8,\n"
-               "          engine-default,engine-none,engine-scalar,engine-one_bit,...]\n"
-               "         [--queries N] [--rounds N]\n"
-               "PATH: BASE,QUERIES,l2|cosine[,DIMENSION] or a folder of a known data set\n";
-  return 2;
+std::vector<std::string> SplitNames(const std::string& text) {
+  std::vector<std::string> names;
+  for (size_t first = 0; first <= text.size();) {
+    const size_t end = std::min(text.find(',', first), text.size());
+    names.push_back(text.substr(first, end - first));
+    first = end + 1;
+  }
+  return names;
+}
+
+Result<> MeasureData(const AnnData& data, const std::vector<std::string>& systems, uint64_t rounds,
+                     BenchReport& report) {
+  std::vector<Measured> all;
+  for (const std::string& name : systems) {
+    Measured measured;
+    measured.system = MakeSystem(name);
+    if (measured.system == nullptr) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "unknown system " + name +
+                      "; known: graph, graph-f32, graph-bits-N, hnsw, engine-default, "
+                      "engine-none, engine-scalar, engine-one_bit, ..., and where the peers are "
+                      "compiled in hnswlib, faiss, faiss-sq8");
+    }
+    std::fprintf(stderr, "%s: building %s\n", data.name.c_str(), name.c_str());
+    const double start = CpuSeconds();
+    measured.system->Build(data);
+    measured.build_seconds = CpuSeconds() - start;
+    measured.bytes_per_vector = measured.system->BytesPerVector();
+    measured.points = FindPoints(*measured.system, data);
+    all.push_back(std::move(measured));
+  }
+  for (uint64_t round = 0; round < rounds; ++round) {
+    for (Measured& measured : all) TimeRound(measured, data);
+  }
+  PrintTable(data, all);
+  AddRows(data, all, report);
+  return {};
+}
+
+Result<int> RunAll(const BenchOptions& options) {
+#ifdef ALMAGEST_BENCH_PEERS
+  const std::string known = "graph,hnswlib,faiss,faiss-sq8";
+#else
+  const std::string known = "graph,hnsw";
+#endif
+  const auto systems = SplitNames(options.Text("systems", known));
+  const auto queries = static_cast<uint32_t>(options.Number("queries", 2000));
+  BenchReport report;
+  if (options.tiny) {
+    ALMAGEST_TRY_VOID(MeasureData(MakeClusteredData(1500, 20, 24, 1), systems, 1, report));
+  }
+  for (const std::string& specification : options.data) {
+    ALMAGEST_TRY(const AnnData data,
+                 LoadAnnData(specification, queries, ExecutableFolder() / "bench-truth"));
+    ALMAGEST_TRY_VOID(MeasureData(data, systems, options.Number("rounds", 5), report));
+  }
+  ALMAGEST_TRY_VOID(report.Write(options.json_path));
+  return 0;
 }
 
 }  // namespace
 
 int RunAnnBench(const std::vector<std::string>& arguments) {
-  Options options;
-  for (size_t i = 0; i < arguments.size(); i += 2) {
-    if (i + 1 == arguments.size()) return Usage(arguments[i] + " needs a value");
-    const std::string& name = arguments[i];
-    const std::string& value = arguments[i + 1];
-    if (name == "--data") {
-      options.data.push_back(value);
-    } else if (name == "--json") {
-      options.json_path = value;
-    } else if (name == "--queries") {
-      options.queries = static_cast<uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
-    } else if (name == "--rounds") {
-      options.rounds = static_cast<uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
-    } else if (name == "--systems") {
-      options.systems.clear();
-      for (size_t first = 0; first <= value.size();) {
-        const size_t end = std::min(value.find(',', first), value.size());
-        options.systems.push_back(value.substr(first, end - first));
-        first = end + 1;
-      }
-    } else {
-      return Usage("unknown option " + name);
-    }
-  }
-  if (options.data.empty() || options.queries == 0 || options.rounds == 0) {
-    return Usage("nothing to measure");
-  }
-  const auto cache = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "bench-truth";
-  nlohmann::json rows = nlohmann::json::array();
-  for (const std::string& specification : options.data) {
-    const auto data = LoadAnnData(specification, options.queries, cache);
-    if (!data.has_value()) {
-      std::cerr << data.error().message << "\n";
-      return 1;
-    }
-    std::vector<Measured> all;
-    for (const std::string& name : options.systems) {
-      Measured measured;
-      measured.system = MakeSystem(name);
-      if (measured.system == nullptr) return Usage("unknown system " + name);
-      std::fprintf(stderr, "%s: building %s\n", data->name.c_str(), name.c_str());
-      const double start = CpuSeconds();
-      measured.system->Build(*data);
-      measured.build_seconds = CpuSeconds() - start;
-      measured.bytes_per_vector = measured.system->BytesPerVector();
-      measured.points = FindPoints(*measured.system, *data);
-      all.push_back(std::move(measured));
-    }
-    for (uint32_t round = 0; round < options.rounds; ++round) {
-      for (Measured& measured : all) TimeRound(measured, *data);
-    }
-    PrintTable(*data, all);
-    AddRows(*data, all, rows);
-  }
-  if (!options.json_path.empty()) {
-    std::ofstream file(options.json_path);
-    file << nlohmann::json{{"rows", rows}}.dump(1) << "\n";
-    if (!file.flush()) {
-      std::cerr << "cannot write " << options.json_path << "\n";
-      return 1;
-    }
-  }
-  return 0;
+  const auto options = ParseBenchOptions(arguments, {"systems", "queries", "rounds"});
+  const auto code = options ? RunAll(*options) : Result<int>(Fail(options.error()));
+  if (code) return *code;
+  std::cerr << code.error().message << "\n";
+  return 1;
 }
 
 }  // namespace almagest::bench

@@ -1,13 +1,13 @@
-#include "ann_data.h"
+#include "tests/bench/ann_data.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
 
-#include "ann_files.h"
 #include "engine/index/exact_scan.h"
 #include "storage/base/checksum.h"
+#include "tests/bench/ann_files.h"
 
 namespace almagest::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "ann_files.h"
+#include "tests/bench/ann_files.h"
 
 #include <zlib.h>
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ann_data.h"
+#include "tests/bench/ann_data.h"
 
 namespace almagest::bench {
 

@@ -1,15 +1,29 @@
 // almagest-bench: one subcommand per benchmark.
-#include <iostream>
+#include <cstdio>
 #include <string>
 #include <vector>
 
-#include "ann_bench.h"
+#include "tests/bench/benchmark.h"
 
 int main(int count, char** values) {
+  using Entry = int (*)(const std::vector<std::string>&);
+  struct Command {
+    const char* name;
+    Entry run;
+  };
+  constexpr Command kCommands[] = {
+      {"ann", almagest::bench::RunAnnBench},       {"filtered", almagest::bench::RunFilteredBench},
+      {"server", almagest::bench::RunServerBench}, {"restart", almagest::bench::RunRestartBench},
+      {"ingest", almagest::bench::RunIngestBench},
+  };
   const std::vector<std::string> arguments(values + 1, values + count);
-  if (!arguments.empty() && arguments[0] == "ann") {
-    return almagest::bench::RunAnnBench({arguments.begin() + 1, arguments.end()});
+  for (const Command& command : kCommands) {
+    if (!arguments.empty() && arguments[0] == command.name) {
+      return command.run({arguments.begin() + 1, arguments.end()});
+    }
   }
-  std::cerr << "usage: almagest-bench ann ...\n";
+  std::fprintf(stderr, "usage: almagest-bench NAME [--tiny] [--json FILE] [--data SET]; NAME:");
+  for (const Command& command : kCommands) std::fprintf(stderr, " %s", command.name);
+  std::fprintf(stderr, "\n");
   return 2;
 }

@@ -1,9 +1,9 @@
-#include "ann_system.h"
 #include "engine/index/code_graph_build.h"
 #include "engine/index/code_graph_search.h"
 #include "engine/index/hnsw_build.h"
 #include "engine/index/hnsw_search.h"
 #include "storage/base/check.h"
+#include "tests/bench/ann_system.h"
 
 namespace almagest::bench {
 namespace {

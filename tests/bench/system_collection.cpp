@@ -3,11 +3,11 @@
 #include <cmath>
 #include <filesystem>
 
-#include "ann_system.h"
 #include "engine/collection/collection.h"
 #include "engine/search/query_executor.h"
 #include "storage/base/check.h"
 #include "storage/memory_store.h"
+#include "tests/bench/ann_system.h"
 
 namespace almagest::bench {
 namespace {

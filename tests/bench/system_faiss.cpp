@@ -3,7 +3,7 @@
 #include <faiss/index_io.h>
 #include <omp.h>
 
-#include "ann_system.h"
+#include "tests/bench/ann_system.h"
 
 namespace almagest::bench {
 namespace {

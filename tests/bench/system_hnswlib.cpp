@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "ann_system.h"
+#include "tests/bench/ann_system.h"
 
 namespace almagest::bench {
 namespace {

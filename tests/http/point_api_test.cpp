@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "storage/base/memory_limit.h"
 #include "tests/http/test_application.h"
 
 namespace almagest {
@@ -41,6 +44,55 @@ TEST_F(PointApiTest, CollectionsComeAndGo) {
   EXPECT_EQ(Do("DELETE", "/collections/c"), false);
   EXPECT_EQ(server_.Call("GET", "/collections/c").error(),
             "Not found: Collection `c` doesn't exist!");
+}
+
+// A .npy array of float32 as NumPy writes it.
+std::string Npy(const std::string& shape, const std::vector<float>& values) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::string body("\x93NUMPY\x01\x00", 8);
+  body += static_cast<char>(header.size());
+  body += '\0';
+  body += header;
+  return body.append(reinterpret_cast<const char*>(values.data()), values.size() * 4);
+}
+
+TEST_F(PointApiTest, ArraysAreUpserts) {
+  const NameValues bytes = {{"content-type", "application/octet-stream"}, {"content-length", "1"}};
+  const auto put = [&](const std::string& query, const std::string& body) {
+    return server_.Call("PUT", "/collections/c/points?" + query, body, bytes);
+  };
+  EXPECT_EQ(put("first_id=7&vector=d", Npy("3, 2", {1, 2, 3, 4, 5, 6})).status, 200u);
+  EXPECT_EQ(Point("7").at("vector").at("d"), json::parse("[1, 2]"));
+  EXPECT_EQ(Point("9").at("vector").at("d"), json::parse("[5, 6]"));
+  // Nothing of what follows changes anything.
+  EXPECT_EQ(put("vector=d", Npy("1, 2", {1, 2})).status, 400u);
+  EXPECT_EQ(put("first_id=1", Npy("1, 2", {1, 2})).status, 400u);  // No unnamed vector.
+  EXPECT_EQ(put("first_id=1&vector=d", Npy("1, 3", {1, 2, 3})).status, 400u);
+  EXPECT_EQ(put("first_id=1&vector=d", Npy("2, 2", {1, 2})).status, 400u);
+  EXPECT_EQ(put("first_id=18446744073709551615&vector=d", Npy("2, 2", {1, 2, 3, 4})).status, 422u);
+  EXPECT_EQ(put("first_id=1&vector=d", Npy("1, 2", {1, std::nanf("")})).status, 422u);
+  const std::string whole = Npy("1, 2", {1, 2});
+  for (size_t length = 0; length < whole.size(); length += 3) {
+    EXPECT_EQ(put("first_id=1&vector=d", whole.substr(0, length)).status, 400u) << length;
+  }
+  EXPECT_EQ(server_.Call("POST", "/collections/c/points/query", whole, bytes).status, 415u);
+  EXPECT_EQ(Do("POST", "/collections/c/points/count", "{}").at("count"), 3);
+}
+
+TEST_F(PointApiTest, WritesBeyondTheMemoryLimitWait) {
+  const std::string body = R"({"points": [{"id": 1, "vector": {"d": [1, 2]}}]})";
+  Do("PUT", "/collections/c/points", body);
+  SetMemoryLimit(1 << 20);
+  const Answer refused = server_.Call("PUT", "/collections/c/points", body);
+  EXPECT_EQ(refused.status, 429u);
+  EXPECT_EQ(refused.Header("Retry-After"), "1");
+  EXPECT_THAT(refused.error(), HasSubstr("memory_limit"));
+  EXPECT_EQ(Do("POST", "/collections/c/points/count", "{}").at("count"), 1);  // Reads go on,
+  Do("POST", "/collections/c/points/delete", R"({"points": [1]})");           // as do deletions.
+  SetMemoryLimit(0);
+  Do("PUT", "/collections/c/points", body);
 }
 
 TEST_F(PointApiTest, CollectionShowsItsConfiguration) {

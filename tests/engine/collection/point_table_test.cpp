@@ -29,7 +29,7 @@ TEST(PointTableTest, AgreesWithAMap) {
       if (random() % 3 == 0) {
         if (found == model.end()) continue;
         table.Remove(found->second.first);
-        EXPECT_EQ(table.Get(found->second.first), nullptr);
+        EXPECT_FALSE(table.Get(found->second.first));
         model.erase(found);
       } else {
         PointEntry entry;
@@ -50,7 +50,7 @@ TEST(PointTableTest, AgreesWithAMap) {
       for (FieldId field = 0; field < 3; ++field) {
         if ((entry.fields >> field & 1) != 0) with_field[field].Add(slot);
       }
-      ASSERT_NE(table.Get(slot), nullptr);
+      ASSERT_TRUE(table.Get(slot));
       EXPECT_EQ(table.Get(slot)->id, id);
       EXPECT_EQ(table.Get(slot)->version, entry.version);
     }

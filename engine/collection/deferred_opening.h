@@ -1,0 +1,56 @@
+// What opening a collection leaves for later, so that it serves at once however large it is:
+// checking the files that are too large to be read first, factors of rows (searches make what they
+// miss), payload indexes (filters read payloads until they are there; orders wait for them).
+//
+// Damage that is found costs no data: the file is replaced from storage.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "storage/base/result.h"
+
+namespace almagest {
+
+struct CollectionState;
+
+struct DeferredWork {
+  bool points = false;             // The mapped point table is to be checked.
+  std::vector<uint64_t> segments;  // Segments whose files are to be checked.
+};
+
+// Thread safety: Start or Finish once, by the opening thread; the rest by any.
+class DeferredOpening {
+ public:
+  DeferredOpening(CollectionState& state, DeferredWork work);
+  // Stops the work where it is.
+  ~DeferredOpening();
+
+  // On a thread of its own.
+  void Start();
+  // On the calling thread.
+  Result<> Finish();
+  // Until everything is done, or has failed.
+  void Wait();
+
+ private:
+  Result<> Run();
+  Result<> CheckSegment(uint64_t id);
+  Result<> PrepareFactors();
+  Result<> BuildIndexes();
+  void MarkDone();
+
+  CollectionState& state_;
+  const DeferredWork work_;
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+}  // namespace almagest

@@ -1,0 +1,176 @@
+// `almagest-bench server`: the same queries in this process and through REST (almagestd as a
+// process of its own, keep-alive connections, one thread each).
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <iostream>
+#include <thread>
+
+#include "engine/search/query_executor.h"
+#include "tests/bench/bench_data.h"
+#include "tests/bench/benchmark.h"
+#include "tests/bench/http_connection.h"
+#include "tests/bench/server_child.h"
+
+namespace almagest::bench {
+namespace {
+
+struct Load {
+  double qps = 0;
+  double p50 = 0;  // Seconds.
+  double p99 = 0;
+  double recall = 0;
+};
+
+// `workers` threads ask for `seconds`; `make` gives each its own asker, which takes the number of a
+// query and returns whether all went well.
+using Asker = std::function<bool(uint32_t query)>;
+Load Drive(unsigned workers, double seconds, uint32_t queries,
+           const std::function<Asker(unsigned worker)>& make) {
+  std::vector<std::vector<double>> times(workers);
+  std::vector<Asker> askers;
+  for (unsigned i = 0; i < workers; ++i) askers.push_back(make(i));
+  std::atomic<bool> failed{false};
+  const double start = SecondsNow();
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < workers; ++i) {
+    threads.emplace_back([&, i] {
+      double before = SecondsNow();
+      for (uint32_t n = i * 97; before - start < seconds && !failed; ++n) {
+        if (!askers[i](n % queries)) failed = true;
+        const double now = SecondsNow();
+        times[i].push_back(now - before);
+        before = now;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const double spent = SecondsNow() - start;
+  std::vector<double> all;
+  for (const auto& some : times) all.insert(all.end(), some.begin(), some.end());
+  Load load;
+  if (failed) return load;
+  load.qps = static_cast<double>(all.size()) / spent;
+  load.p50 = Percentile(all, 0.5);
+  load.p99 = Percentile(all, 0.99);
+  return load;
+}
+
+Load MeasureEngine(const Collection& collection, const AnnData& data, unsigned threads,
+                   double seconds) {
+  return Drive(threads, seconds, data.queries, [&](unsigned) -> Asker {
+    return [&](uint32_t q) {
+      QueryRequest request;
+      request.root.query = NearestQuery{DenseVector(data.Query(q), data.Query(q) + data.dimension)};
+      const auto hits = ExecuteQuery(collection, request);
+      return hits && hits->size() == kNeighbours;
+    };
+  });
+}
+
+Result<double> RestRecall(uint16_t port, const AnnData& data,
+                          const std::vector<std::string>& bodies) {
+  ALMAGEST_TRY(auto connection, HttpConnection::Open(port));
+  double sum = 0;
+  for (uint32_t q = 0; q < data.queries; ++q) {
+    ALMAGEST_TRY(const auto answer,
+                 connection.Send("POST", "/collections/bench/points/query", bodies[q]));
+    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+    if (answer.status != 200) return Fail(ErrorCode::kInternal, answer.body);
+    std::vector<uint32_t> found;
+    for (const auto& hit : json["result"]["points"]) found.push_back(hit["id"].get<uint32_t>());
+    sum += data.Recall(q, found);
+  }
+  return sum / data.queries;
+}
+
+Load MeasureRest(uint16_t port, const AnnData& data, const std::vector<std::string>& bodies,
+                 unsigned connections, double seconds) {
+  return Drive(connections, seconds, data.queries, [&](unsigned) -> Asker {
+    auto opened = HttpConnection::Open(port);
+    if (!opened) return [](uint32_t) { return false; };
+    const auto connection = std::make_shared<HttpConnection>(std::move(*opened));
+    return [connection, &bodies](uint32_t q) {
+      const auto answer = connection->Send("POST", "/collections/bench/points/query", bodies[q]);
+      return answer && answer->status == 200;
+    };
+  });
+}
+
+Result<> MeasureData(const AnnData& data, double seconds, unsigned rounds, BenchReport& report) {
+  ScratchFolder scratch;
+  const auto folder = scratch.path() / "data";
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  std::printf("\n%s: recall@10 by default parameters, %u cores\n", data.name.c_str(), cores);
+  std::printf("| how | QPS | p50 us | p99 us |\n| --- | --- | --- | --- |\n");
+  const auto add = [&](const std::string& how, unsigned width, double recall, const Load& load) {
+    std::printf("| %s, %u | %.0f | %.0f | %.0f |\n", how.c_str(), width, load.qps, load.p50 * 1e6,
+                load.p99 * 1e6);
+    report.Add({{"system", how},
+                {"dataset", data.name},
+                {"width", width},
+                {"recall_at_10", recall},
+                {"qps", load.qps},
+                {"p50_seconds", load.p50},
+                {"p99_seconds", load.p99}});
+  };
+  std::vector<std::string> bodies;
+  for (uint32_t q = 0; q < data.queries; ++q) {
+    const std::vector<float> vector(data.Query(q), data.Query(q) + data.dimension);
+    bodies.push_back(nlohmann::json{{"query", vector}, {"limit", kNeighbours}}.dump());
+  }
+  {
+    ALMAGEST_TRY(const auto database, OpenBenchDatabase(folder));
+    ALMAGEST_TRY_VOID(FillCollection(*database, data, nullptr, {}));
+  }
+  double recall = 0;
+  for (unsigned round = 0; round < rounds; ++round) {
+    {
+      ALMAGEST_TRY(const auto database, OpenBenchDatabase(folder));
+      ALMAGEST_TRY(const auto collection, database->FindCollection(kBenchCollection));
+      MeasureEngine(*collection, data, 1, seconds / 4);  // Warms up.
+      for (const unsigned threads : {1u, cores}) {
+        add("engine in process, threads", threads, recall,
+            MeasureEngine(*collection, data, threads, seconds));
+      }
+    }
+    ALMAGEST_TRY(auto server, ServerChild::Start(folder));
+    ALMAGEST_TRY(recall, RestRecall(server.port(), data, bodies));
+    for (const unsigned connections : {1u, 4u, 16u}) {
+      const Load load = MeasureRest(server.port(), data, bodies, connections, seconds);
+      if (load.qps == 0) return Fail(ErrorCode::kUnavailable, "a request through REST failed");
+      add("REST, connections", connections, recall, load);
+    }
+    std::printf("recall@10 %.3f\n", recall);
+    server.Stop();
+  }
+  return {};
+}
+
+Result<int> RunAll(const BenchOptions& options) {
+  BenchReport report;
+  const auto queries = static_cast<uint32_t>(options.Number("queries", 1000));
+  const auto rounds = static_cast<unsigned>(options.Number("rounds", 3));
+  if (options.tiny) {
+    ALMAGEST_TRY_VOID(MeasureData(MakeClusteredData(1500, 20, 24, 1), 0.1, 1, report));
+  }
+  for (const std::string& specification : options.data) {
+    ALMAGEST_TRY(const AnnData data,
+                 LoadAnnData(specification, queries, ExecutableFolder() / "bench-truth"));
+    ALMAGEST_TRY_VOID(MeasureData(data, 3.0, rounds, report));
+  }
+  ALMAGEST_TRY_VOID(report.Write(options.json_path));
+  return 0;
+}
+
+}  // namespace
+
+int RunServerBench(const std::vector<std::string>& arguments) {
+  const auto options = ParseBenchOptions(arguments, {"queries", "rounds"});
+  const auto code = options ? RunAll(*options) : Result<int>(Fail(options.error()));
+  if (code) return *code;
+  std::cerr << code.error().message << "\n";
+  return 1;
+}
+
+}  // namespace almagest::bench
