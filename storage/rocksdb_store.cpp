@@ -22,7 +22,7 @@
 namespace almagest {
 namespace {
 
-constexpr uint64_t kFolderFormat = 1;
+constexpr uint64_t kFolderFormat = 2;  // 1 had no column family for changes.
 
 tl::unexpected<Error> FailStatus(const rocksdb::Status& status, const std::string& action) {
   ErrorCode code = ErrorCode::kInternal;
@@ -316,6 +316,10 @@ Result<> CheckFolderFormat(const std::filesystem::path& directory) {
                 "the data folder " + directory.string() + " has format " + std::to_string(format) +
                     ", this program reads up to " + std::to_string(kFolderFormat) +
                     ": start the newer program that wrote it");
+  }
+  // Opening makes what an older folder lacks; a program of that format could not read it then.
+  if (format < kFolderFormat) {
+    return WriteFileAtomically(path, std::to_string(kFolderFormat) + "\n");
   }
   return {};
 }

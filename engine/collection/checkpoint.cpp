@@ -46,7 +46,6 @@ PointsFileContent TakeContent(const CollectionState& state) {
 
 bool CheckpointDue(const CollectionState& state) {
   const std::lock_guard lock(state.writer_mutex);
-  if (!state.points_verified) return false;  // What is in doubt is not copied.
   return state.logged_points >= std::max(kLoggedPointsMin, state.points.size() / kLoggedFraction) ||
          state.logged_terms >= kLoggedTermsMax;
 }

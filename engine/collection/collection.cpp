@@ -17,10 +17,12 @@ Collection::~Collection() = default;
 
 Result<std::unique_ptr<Collection>> Collection::Open(uint32_t collection_id, std::string name,
                                                      CollectionConfig config, KeyValueStore& store,
-                                                     std::filesystem::path directory) {
+                                                     std::filesystem::path directory,
+                                                     const OpeningLimits& limits) {
   ALMAGEST_TRY_VOID(ValidateConfig(config));
   auto state = std::make_unique<State>(collection_id, std::move(name), std::move(config), store,
                                        std::move(directory));
+  state->limits = limits;
   ALMAGEST_TRY_VOID(Recover(*state));
   return std::unique_ptr<Collection>(new Collection(std::move(state)));
 }

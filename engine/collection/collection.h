@@ -53,13 +53,23 @@ struct ReembeddingProgress {
   bool paused = false;
 };
 
+// How much opening a collection does before it serves (deferred_opening.h); the rest follows while
+// it does. Tests set them low.
+struct OpeningLimits {
+  // Of segment files, and of the point table: these many bytes are checked at once.
+  uint64_t checked_bytes = uint64_t{64} << 20;
+  // Up to so many points, payload indexes are built at once.
+  uint64_t indexed_points = 10'000;
+};
+
 class Collection {
  public:
   // Opens (or creates, when storage holds no point of it) the collection: maps its segment files
   // under `directory`, drops damaged ones with a log line, rebuilds what is missing from storage.
   static Result<std::unique_ptr<Collection>> Open(uint32_t collection_id, std::string name,
                                                   CollectionConfig config, KeyValueStore& store,
-                                                  std::filesystem::path directory);
+                                                  std::filesystem::path directory,
+                                                  const OpeningLimits& limits = {});
   ~Collection();
 
   uint32_t id() const;
@@ -70,9 +80,10 @@ class Collection {
   // ---- Writes -------------------------------------------------------------------------------
   // All operations of one request, in order, as ONE atomic WriteBatch: later ones see the effect
   // of earlier ones; on any error nothing is written. kResourceExhausted when what it adds would
-  // pass the process's memory limit (memory_limit.h); deletions are always let in. Returns one result per operation. Validates
-  // vector names, dimensions and finiteness first (kInvalidArgument, kOutOfRange), also normalises
-  // vectors of cosine fields (a zero vector stays; a length within 1e-6 of 1 is left).
+  // pass the process's memory limit (memory_limit.h); deletions are always let in. Returns one
+  // result per operation. Validates vector names, dimensions and finiteness first
+  // (kInvalidArgument, kOutOfRange), also normalises vectors of cosine fields (a zero vector stays;
+  // a length within 1e-6 of 1 is left).
   Result<std::vector<WriteResult>> Write(std::span<const WriteOperation> operations,
                                          std::optional<Durability> durability = {});
   // Builds the index from stored payloads, a batch at a time; searches and writes go on meanwhile,

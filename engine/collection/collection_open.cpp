@@ -59,12 +59,6 @@ void RemoveUnknownFiles(const CollectionState& state) {
   }
 }
 
-// How many bytes of segment files an opening reads to check them; the rest is checked while the
-// collection serves. So the time it takes does not depend on how much there is.
-constexpr uint64_t kVerifiedAtOpenMax = uint64_t{64} << 20;
-// Points up to which payload indexes are built before the collection opens.
-constexpr uint64_t kFinishedAtOpenMax = 10'000;
-
 // False if a file was lost.
 Result<bool> OpenSegments(CollectionState& state, const RecoveredPoints& points,
                           std::vector<uint64_t>* unverified) {
@@ -79,7 +73,7 @@ Result<bool> OpenSegments(CollectionState& state, const RecoveredPoints& points,
     const auto path = state.directory / record.file_name;
     std::error_code error;
     const uint64_t bytes = std::filesystem::file_size(path, error);
-    const bool verify = error || verified_bytes + bytes <= kVerifiedAtOpenMax;
+    const bool verify = error || verified_bytes + bytes <= state.limits.checked_bytes;
     auto segment =
         SealedSegment::Open(path, record.id, specs,
                             verify ? SectionFile::Verify::kAll : SectionFile::Verify::kStructure);
@@ -105,7 +99,10 @@ Result<bool> OpenSegments(CollectionState& state, const RecoveredPoints& points,
     return false;
   });
   const bool complete = manifest.segments.size() == state.manifest.segments.size();
-  if (!complete) ALMAGEST_TRY_VOID(state.CommitManifest(std::move(manifest)));
+  if (!complete) {
+    ALMAGEST_TRY_VOID(DropCheckpoint(state));
+    ALMAGEST_TRY_VOID(state.CommitManifest(std::move(manifest)));
+  }
   RemoveUnknownFiles(state);
   return complete;
 }
@@ -175,14 +172,16 @@ Result<> Recover(CollectionState& state) {
   ALMAGEST_TRY_VOID(AppendPoints(state, without_row));
   state.PublishView();
   later.points = !state.points_verified;
+  const bool is_small =
+      !later.points && later.segments.empty() && state.points.size() <= state.limits.indexed_points;
   state.deferred = std::make_unique<DeferredOpening>(state, std::move(later));
   // Little is done at once: then a collection is complete when it is open.
-  // Also where texts are indexed: until such an index is there, a text would be a substring.
-  const bool has_texts =
-      std::ranges::any_of(state.config.payload_indexes, [](const auto& index) {
-        return index.second.type == PayloadIndexType::kText;
-      });
-  if (has_texts || state.points.size() <= kFinishedAtOpenMax) return state.deferred->Finish();
+  if (is_small) return state.deferred->Finish();
+  // Where texts are indexed the indexes cannot come later: a text would be a substring until then.
+  const bool has_texts = std::ranges::any_of(state.config.payload_indexes, [](const auto& index) {
+    return index.second.type == PayloadIndexType::kText;
+  });
+  if (has_texts) ALMAGEST_TRY_VOID(state.deferred->BuildIndexes());
   state.deferred->Start();
   return {};
 }

@@ -143,7 +143,7 @@ void CollectionState::AddCounters(const SequenceRecord& next, const ChangeSet& c
 void CollectionState::TakeCounters(const SequenceRecord& next, const ChangeSet& changes) {
   counters = next;
   last_operation = next.last_sequence;
-  logged_points += changes.points.size();
+  logged_points += changes.points.size() + 1;  // An empty record is to be read again, too.
   for (const auto& [field, changed] : changes.terms) logged_terms += changed.terms.size();
 }
 

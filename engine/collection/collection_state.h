@@ -59,7 +59,8 @@ struct CollectionState {
   const std::string name;
   KeyValueStore& store;
   const std::filesystem::path directory;
-  FieldTable fields;  // Changes under writer_mutex.
+  OpeningLimits limits;  // Set before Recover.
+  FieldTable fields;     // Changes under writer_mutex.
 
   mutable std::mutex optimizer_mutex;
   mutable std::mutex versions_mutex;

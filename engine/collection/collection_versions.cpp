@@ -214,6 +214,7 @@ void Collection::WaitUntilOpened() const { state_->deferred->Wait(); }
 Result<bool> Collection::OptimizeOnce(const std::function<bool(double cpu_seconds)>& throttle) {
   State& state = *state_;
   const std::lock_guard optimizer_lock(state.optimizer_mutex);
+  if (!state.deferred->files_checked()) return false;  // What is in doubt is not copied.
   if (CheckpointDue(state)) {
     return WriteCheckpoint(state, [&throttle] { return throttle(0); });
   }

@@ -45,24 +45,26 @@ void DeferredOpening::Wait() {
 }
 
 Result<> DeferredOpening::Run() {
-  if (work_.points) {
-    std::shared_ptr<const PointsFile> file;
-    {
-      const std::shared_lock lock(state_.points_mutex);
-      file = state_.points.file();
-    }
-    // Reads all of it: without the lock, so that writes wait only if they come first.
-    const bool intact = file == nullptr || file->Verify().has_value();
-    if (intact) state_.points_verified = true;
-    const std::lock_guard lock(state_.writer_mutex);
-    ALMAGEST_TRY_VOID(EnsurePointsVerified(state_));
-  }
+  if (work_.points) ALMAGEST_TRY_VOID(CheckPoints());
   for (const uint64_t segment : work_.segments) {
     if (stop_) return {};
     ALMAGEST_TRY_VOID(CheckSegment(segment));
   }
+  files_checked_ = true;
   ALMAGEST_TRY_VOID(BuildIndexes());
   return PrepareFactors();
+}
+
+Result<> DeferredOpening::CheckPoints() {
+  std::shared_ptr<const PointsFile> file;
+  {
+    const std::shared_lock lock(state_.points_mutex);
+    file = state_.points.file();
+  }
+  // Reads all of it: without the lock, so that writes wait only if they come first.
+  if (file == nullptr || file->Verify()) state_.points_verified = true;
+  const std::lock_guard lock(state_.writer_mutex);
+  return EnsurePointsVerified(state_);
 }
 
 Result<> DeferredOpening::CheckSegment(uint64_t id) {
@@ -90,6 +92,7 @@ Result<> DeferredOpening::PrepareFactors() {
 Result<> DeferredOpening::BuildIndexes() {
   for (const auto& [key, config] : state_.Config().payload_indexes) {
     ALMAGEST_TRY(const PayloadPath path, PayloadPath::Parse(key));
+    if (state_.indexes.ConfigAt(path) == config) continue;
     const auto build = state_.indexes.BeginBuild(PayloadIndex::Make(path, config));
     const auto entered = EnterPayloads(state_, build, &stop_);
     const std::lock_guard lock(state_.writer_mutex);

@@ -30,23 +30,29 @@ class DeferredOpening {
   // Stops the work where it is.
   ~DeferredOpening();
 
-  // On a thread of its own.
+  // All of it, on a thread of its own.
   void Start();
   // On the calling thread.
   Result<> Finish();
+  // This part only, before one of the above: those that are there already are not built again.
+  Result<> BuildIndexes();
   // Until everything is done, or has failed.
   void Wait();
+  // Every file was checked, and replaced if it was damaged. Until then the optimizer must not
+  // build new segments from what it finds in them.
+  bool files_checked() const { return files_checked_; }
 
  private:
   Result<> Run();
+  Result<> CheckPoints();
   Result<> CheckSegment(uint64_t id);
   Result<> PrepareFactors();
-  Result<> BuildIndexes();
   void MarkDone();
 
   CollectionState& state_;
   const DeferredWork work_;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> files_checked_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool done_ = false;

@@ -102,7 +102,7 @@ Result<> Replay(CollectionState& state, std::vector<Slot>* touched) {
             state.points.Put(changed.slot,
                              {point.Id(), point.version, point.vector_sequence, point.fields});
           }
-          state.logged_points += changes.points.size();
+          state.logged_points += changes.points.size() + 1;
           for (const auto& [field, terms] : changes.terms) {
             state.logged_terms += terms.terms.size();
             const auto statistics = state.terms.find(field);
@@ -118,14 +118,11 @@ Result<> Replay(CollectionState& state, std::vector<Slot>* touched) {
               "the changes after operation " + std::to_string(reached) + " are missing");
 }
 
-// Small enough to be checked at once.
-constexpr uint64_t kVerifiedAtOpenMax = uint64_t{64} << 20;
-
 Result<RecoveredPoints> LoadCheckpoint(CollectionState& state) {
   RecoveredPoints recovered;
   ALMAGEST_TRY(recovered.file, PointsFile::Open(state.directory / state.checkpoint.file_name,
                                                 state.id, state.checkpoint));
-  if (recovered.file->large_bytes() <= kVerifiedAtOpenMax) {
+  if (recovered.file->large_bytes() <= state.limits.checked_bytes) {
     ALMAGEST_TRY_VOID(recovered.file->Verify());
   } else {
     state.points_verified = false;
@@ -145,6 +142,18 @@ Result<RecoveredPoints> LoadCheckpoint(CollectionState& state) {
 
 }  // namespace
 
+Result<> DropCheckpoint(CollectionState& state) {
+  if (state.checkpoint.file_name.empty()) return {};
+  WriteBatch batch;
+  batch.Delete(ColumnFamily::kMeta, CheckpointKey(state.id));
+  ALMAGEST_TRY_VOID(state.store.Write(batch, Durability::kSync));
+  std::error_code error;  // A file that stays is removed by the next opening.
+  std::filesystem::remove(state.directory / state.checkpoint.file_name, error);
+  state.checkpoint = CheckpointRecord();
+  state.logged_points += state.points.size();  // A new one comes soon if there are many.
+  return {};
+}
+
 Result<RecoveredPoints> RecoverPoints(CollectionState& state) {
   ALMAGEST_TRY(const auto bytes, state.store.Get(ColumnFamily::kMeta, CheckpointKey(state.id)));
   if (bytes) {
@@ -161,7 +170,7 @@ Result<RecoveredPoints> RecoverPoints(CollectionState& state) {
       state, [&](const ScannedPoint& point) { state.points.Put(point.slot, point.entry); }));
   ALMAGEST_TRY_VOID(CountTerms(state));
   // A checkpoint comes soon if there are many of them.
-  state.checkpoint = CheckpointRecord();
+  ALMAGEST_TRY_VOID(DropCheckpoint(state));
   state.logged_points = state.points.size();
   state.logged_terms = 0;
   return RecoveredPoints();
@@ -176,6 +185,7 @@ Result<> EnsurePointsVerified(CollectionState& state) {
   }
   LogWarning("collection '" + state.name + "': " + state.checkpoint.file_name + " is damaged (" +
              verified.error().message + "); all points are read from storage");
+  ALMAGEST_TRY_VOID(DropCheckpoint(state));
   std::vector<ScannedPoint> points;
   ALMAGEST_TRY_VOID(ScanPoints(state, [&](const ScannedPoint& point) { points.push_back(point); }));
   {
@@ -185,7 +195,6 @@ Result<> EnsurePointsVerified(CollectionState& state) {
   }
   ALMAGEST_TRY_VOID(AppendPoints(state, UncoveredSlots(state)));
   state.PublishView();
-  state.logged_points += points.size();
   state.points_verified = true;
   return {};
 }
@@ -217,21 +226,30 @@ bool TakeDeletedRows(const PointsFile& file, SealedSegment& segment) {
 }
 
 std::vector<Slot> SettleTouched(CollectionState& state, const std::vector<Slot>& touched) {
-  std::vector<Slot> without_row;
-  for (const Slot slot : touched) {
-    const auto entry = state.points.Get(slot);
-    bool has_row = false;
-    for (const SegmentHandle& handle : state.segments) {
-      if (!handle.sealed) continue;
-      const auto row = handle.sealed->FindRow(slot);
-      if (!row) continue;
-      if (!has_row && entry && entry->vector_sequence == handle.sealed->vector_sequences()[*row]) {
-        has_row = true;
+  std::vector<std::optional<PointEntry>> entries;
+  entries.reserve(touched.size());
+  for (const Slot slot : touched) entries.push_back(state.points.Get(slot));
+  std::vector<bool> has_row(touched.size());
+  for (const SegmentHandle& handle : state.segments) {
+    if (!handle.sealed) continue;
+    SealedSegment& segment = *handle.sealed;
+    const std::span<const Slot> slots = segment.sorted_slots();
+    size_t row = 0;
+    for (size_t i = 0; i < touched.size() && row < slots.size(); ++i) {
+      row = static_cast<size_t>(std::ranges::lower_bound(slots.subspan(row), touched[i]) -
+                                slots.begin());
+      if (row == slots.size() || slots[row] != touched[i]) continue;
+      if (!has_row[i] && entries[i] &&
+          entries[i]->vector_sequence == segment.vector_sequences()[row]) {
+        has_row[i] = true;
       } else {
-        handle.sealed->MarkDeleted(*row);
+        segment.MarkDeleted(static_cast<uint32_t>(row));
       }
     }
-    if (!has_row && entry && entry->fields != 0) without_row.push_back(slot);
+  }
+  std::vector<Slot> without_row;
+  for (size_t i = 0; i < touched.size(); ++i) {
+    if (!has_row[i] && entries[i] && entries[i]->fields != 0) without_row.push_back(touched[i]);
   }
   return without_row;
 }
@@ -242,7 +260,7 @@ std::vector<Slot> UncoveredSlots(const CollectionState& state) {
   for (const SegmentHandle& handle : state.segments) {
     if (!handle.sealed) continue;
     for (uint32_t row = 0; row < handle.sealed->row_count(); ++row) {
-      if ((handle.sealed->deleted_words()[row / 64] >> (row % 64) & 1) != 0) continue;
+      if (handle.sealed->IsDeleted(row)) continue;
       missing.Remove(handle.sealed->slot_of(row));
     }
   }
@@ -260,6 +278,7 @@ Result<> ReplaceDamagedSegment(CollectionState& state, uint64_t segment,
   const std::string file_name = SegmentFileName(segment);
   LogWarning("collection '" + state.name + "': segment file " + file_name + " is unusable (" +
              reason + "); its rows are rebuilt from storage");
+  ALMAGEST_TRY_VOID(DropCheckpoint(state));
   ManifestRecord manifest = state.manifest;
   std::erase_if(manifest.segments,
                 [&](const SegmentRecord& record) { return record.id == segment; });

@@ -32,6 +32,11 @@ std::vector<Slot> UncoveredSlots(const CollectionState& state);
 // Appends the points' rows, read from storage, to growing segments.
 Result<> AppendPoints(CollectionState& state, const std::vector<Slot>& slots);
 
+// No checkpoint any more, on disk either: the next opening reads all points, unless there is a new
+// one by then. Before rows come to be where the checkpoint does not look for them, and where it is
+// damaged itself. Under writer_mutex.
+Result<> DropCheckpoint(CollectionState& state);
+
 // A segment whose file turned out to be damaged goes; its rows come from storage again. Takes
 // optimizer_mutex and writer_mutex.
 Result<> ReplaceDamagedSegment(CollectionState& state, uint64_t segment, const std::string& reason);

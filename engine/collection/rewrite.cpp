@@ -59,10 +59,12 @@ Result<std::vector<std::pair<Slot, SequenceNumber>>> LiveRows(const CollectionSt
         const Slot slot = segment->slot_of(row);
         const auto entry = state.points.Get(slot);
         if (!entry) continue;
-        // A sealed row is the point's if it was made from the vectors that the point has.
-        const bool current = handle.sealed
-                                 ? handle.sealed->vector_sequences()[row] == entry->vector_sequence
-                                 : state.points.growing_row(slot) == RowLocation{id, row};
+        // A sealed row is the point's if it was made from the vectors that the point has; of two
+        // such rows (after a repair) one is dead.
+        const bool current =
+            handle.sealed ? !handle.sealed->IsDeleted(row) &&
+                                handle.sealed->vector_sequences()[row] == entry->vector_sequence
+                          : state.points.growing_row(slot) == RowLocation{id, row};
         if (current) rows.emplace_back(slot, entry->vector_sequence);
       }
     }

@@ -5,6 +5,10 @@
 namespace almagest {
 namespace {
 
+// What says how to read the rest (counts, versions, beam widths, rotations) is always checked:
+// wrong rows make wrong results, a wrong description could ask for any amount of memory.
+constexpr size_t kDescriptionBytesMax = size_t{1} << 20;
+
 Result<> CheckCount(const char* section, size_t found, size_t expected) {
   if (found == expected) return {};
   return Fail(ErrorCode::kCorruption, std::string("section ") + section + " holds " +
@@ -25,6 +29,9 @@ Result<std::shared_ptr<SealedSegment>> SealedSegment::Open(const std::filesystem
                                                            std::span<const FieldSpec> fields,
                                                            SectionFile::Verify verify) {
   ALMAGEST_TRY(SectionFile file, SectionFile::Open(path, verify));
+  if (verify == SectionFile::Verify::kStructure) {
+    ALMAGEST_TRY_VOID(file.VerifySmall(kDescriptionBytesMax));
+  }
   std::shared_ptr<SealedSegment> segment(new SealedSegment(id, std::move(file)));
   ALMAGEST_TRY_VOID(segment->Load(fields));
   if (verify == SectionFile::Verify::kAll) ALMAGEST_TRY_VOID(segment->CheckSlots());

@@ -56,7 +56,8 @@ class SealedSegment final : public Segment {
     bool is_sparse = false;
     uint32_t dimension = 0;
   };
-  // Maps the file and checks all of it, or only its structure: then Verify() is for later.
+  // Maps the file and checks all of it, or only its structure and small sections: then Verify() is
+  // for later, and until then rows may be wrong ones.
   // kNotFound, or kCorruption with the reason.
   static Result<std::shared_ptr<SealedSegment>> Open(
       const std::filesystem::path& path, uint64_t id, std::span<const FieldSpec> fields,
@@ -66,6 +67,7 @@ class SealedSegment final : public Segment {
 
   // False if it was already.
   bool MarkDeleted(uint32_t row);
+  bool IsDeleted(uint32_t row) const { return deleted_->Test(row); }
   std::span<const SequenceNumber> vector_sequences() const { return vector_sequences_; }
   // The row of the slot, dead or not; nullopt if there is none. O(log rows).
   std::optional<uint32_t> FindRow(Slot slot) const;

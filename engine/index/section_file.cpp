@@ -87,6 +87,13 @@ Result<> SectionFile::VerifyAll() const {
   return {};
 }
 
+Result<> SectionFile::VerifySmall(size_t bytes_max) const {
+  for (const auto& [name, entry] : sections_) {
+    if (entry.bytes.size() <= bytes_max) ALMAGEST_TRY_VOID(VerifySection(name));
+  }
+  return {};
+}
+
 std::string SectionFile::Describe(std::string_view name) const {
   return "section '" + std::string(name) + "' of " + path_.string();
 }

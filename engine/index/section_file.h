@@ -49,6 +49,8 @@ class SectionFile {
   Result<> VerifySection(std::string_view name) const;
   // Of every section: reads the whole file.
   Result<> VerifyAll() const;
+  // Of every section of at most `bytes_max` bytes: the descriptions, not the rows.
+  Result<> VerifySmall(size_t bytes_max) const;
 
   // A section as an array of T; kCorruption if its size is no multiple of sizeof(T).
   template <class T>

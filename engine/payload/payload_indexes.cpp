@@ -82,7 +82,7 @@ std::map<std::string, PayloadIndexes::Description> PayloadIndexes::Describe() co
 
 bool PayloadIndexes::empty() const {
   const std::shared_lock lock(mutex_);
-  return indexes_.empty();
+  return indexes_.empty() && builds_.empty();
 }
 
 std::optional<IndexAnswer> PayloadIndexes::Answer(const PayloadPath& path,

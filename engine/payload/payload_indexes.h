@@ -52,6 +52,7 @@ class PayloadIndexes {
   };
   // By canonical path.
   std::map<std::string, Description> Describe() const;
+  // None, and none under construction.
   bool empty() const;
 
   // nullopt where no index has the path, here and below.

@@ -29,6 +29,7 @@ std::string Dump(const Json& json) {
 
 // Jobs stay behind, and so does what opening a collection makes again.
 bool IsPartOfSnapshot(ColumnFamily family, CollectionId id, std::string_view key) {
+  if (family == ColumnFamily::kChanges) return false;
   if (family == ColumnFamily::kMeta) return key == ManifestKey(id) || key == SequenceKey(id);
   if (family != ColumnFamily::kLearning) return true;
   const auto parts = ParseLearningKey(key);

@@ -173,8 +173,8 @@ std::vector<std::string> SplitNames(const std::string& text) {
   return names;
 }
 
-Result<> MeasureData(const AnnData& data, const std::vector<std::string>& systems, uint64_t rounds,
-                     BenchReport& report) {
+Result<> MeasureAnn(const AnnData& data, const std::vector<std::string>& systems, uint64_t rounds,
+                    BenchReport& report) {
   std::vector<Measured> all;
   for (const std::string& name : systems) {
     Measured measured;
@@ -202,7 +202,7 @@ Result<> MeasureData(const AnnData& data, const std::vector<std::string>& system
   return {};
 }
 
-Result<int> RunAll(const BenchOptions& options) {
+Result<int> RunAnn(const BenchOptions& options) {
 #ifdef ALMAGEST_BENCH_PEERS
   const std::string known = "graph,hnswlib,faiss,faiss-sq8";
 #else
@@ -212,12 +212,12 @@ Result<int> RunAll(const BenchOptions& options) {
   const auto queries = static_cast<uint32_t>(options.Number("queries", 2000));
   BenchReport report;
   if (options.tiny) {
-    ALMAGEST_TRY_VOID(MeasureData(MakeClusteredData(1500, 20, 24, 1), systems, 1, report));
+    ALMAGEST_TRY_VOID(MeasureAnn(MakeClusteredData(1500, 20, 24, 1), systems, 1, report));
   }
   for (const std::string& specification : options.data) {
     ALMAGEST_TRY(const AnnData data,
                  LoadAnnData(specification, queries, ExecutableFolder() / "bench-truth"));
-    ALMAGEST_TRY_VOID(MeasureData(data, systems, options.Number("rounds", 5), report));
+    ALMAGEST_TRY_VOID(MeasureAnn(data, systems, options.Number("rounds", 5), report));
   }
   ALMAGEST_TRY_VOID(report.Write(options.json_path));
   return 0;
@@ -227,7 +227,7 @@ Result<int> RunAll(const BenchOptions& options) {
 
 int RunAnnBench(const std::vector<std::string>& arguments) {
   const auto options = ParseBenchOptions(arguments, {"systems", "queries", "rounds"});
-  const auto code = options ? RunAll(*options) : Result<int>(Fail(options.error()));
+  const auto code = options ? RunAnn(*options) : Result<int>(Fail(options.error()));
   if (code) return *code;
   std::cerr << code.error().message << "\n";
   return 1;

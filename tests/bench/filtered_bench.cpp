@@ -80,7 +80,7 @@ double Recall(const Run& run, const Run& truth) {
   return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
 }
 
-Result<> MeasureData(const AnnData& data, BenchReport& report) {
+Result<> MeasureFiltered(const AnnData& data, BenchReport& report) {
   ScratchFolder scratch;
   ALMAGEST_TRY(const auto database, OpenBenchDatabase(scratch.path() / "data"));
   const auto related = RanksAlongADirection(data);
@@ -127,16 +127,16 @@ Result<> MeasureData(const AnnData& data, BenchReport& report) {
   return {};
 }
 
-Result<int> RunAll(const BenchOptions& options) {
+Result<int> RunFiltered(const BenchOptions& options) {
   BenchReport report;
   const auto queries = static_cast<uint32_t>(options.Number("queries", 500));
   if (options.tiny) {
-    ALMAGEST_TRY_VOID(MeasureData(MakeClusteredData(2000, 20, 24, 1), report));
+    ALMAGEST_TRY_VOID(MeasureFiltered(MakeClusteredData(2000, 20, 24, 1), report));
   }
   for (const std::string& specification : options.data) {
     ALMAGEST_TRY(const AnnData data,
                  LoadAnnData(specification, queries, ExecutableFolder() / "bench-truth"));
-    ALMAGEST_TRY_VOID(MeasureData(data, report));
+    ALMAGEST_TRY_VOID(MeasureFiltered(data, report));
   }
   ALMAGEST_TRY_VOID(report.Write(options.json_path));
   return 0;
@@ -146,7 +146,7 @@ Result<int> RunAll(const BenchOptions& options) {
 
 int RunFilteredBench(const std::vector<std::string>& arguments) {
   const auto options = ParseBenchOptions(arguments, {"queries"});
-  const auto code = options ? RunAll(*options) : Result<int>(Fail(options.error()));
+  const auto code = options ? RunFiltered(*options) : Result<int>(Fail(options.error()));
   if (code) return *code;
   std::cerr << code.error().message << "\n";
   return 1;

@@ -151,7 +151,7 @@ Result<> MeasureParsing(const AnnData& data, uint32_t batch, double seconds, Ben
   return {};
 }
 
-Result<> MeasureData(const AnnData& data, uint32_t batch, double seconds, BenchReport& report) {
+Result<> MeasureIngest(const AnnData& data, uint32_t batch, double seconds, BenchReport& report) {
   std::printf("\n%s: through REST, two connections, durability sync\n", data.name.c_str());
   std::printf(
       "| as | acknowledged points/s | all acknowledged s | all indexed s |\n"
@@ -161,16 +161,16 @@ Result<> MeasureData(const AnnData& data, uint32_t batch, double seconds, BenchR
   return MeasureParsing(data, batch, seconds, report);
 }
 
-Result<int> RunAll(const BenchOptions& options) {
+Result<int> RunIngest(const BenchOptions& options) {
   BenchReport report;
   const auto batch = static_cast<uint32_t>(options.Number("batch", 500));
   if (options.tiny) {
-    ALMAGEST_TRY_VOID(MeasureData(MakeClusteredData(600, 1, 24, 1), 100, 0.01, report));
+    ALMAGEST_TRY_VOID(MeasureIngest(MakeClusteredData(600, 1, 24, 1), 100, 0.01, report));
   }
   for (const std::string& specification : options.data) {
     ALMAGEST_TRY(const AnnData data,
                  LoadAnnData(specification, 1, ExecutableFolder() / "bench-truth"));
-    ALMAGEST_TRY_VOID(MeasureData(data, batch, 1.0, report));
+    ALMAGEST_TRY_VOID(MeasureIngest(data, batch, 1.0, report));
   }
   ALMAGEST_TRY_VOID(report.Write(options.json_path));
   return 0;
@@ -180,7 +180,7 @@ Result<int> RunAll(const BenchOptions& options) {
 
 int RunIngestBench(const std::vector<std::string>& arguments) {
   const auto options = ParseBenchOptions(arguments, {"batch"});
-  const auto code = options ? RunAll(*options) : Result<int>(Fail(options.error()));
+  const auto code = options ? RunIngest(*options) : Result<int>(Fail(options.error()));
   if (code) return *code;
   std::cerr << code.error().message << "\n";
   return 1;

@@ -97,7 +97,7 @@ Load MeasureRest(uint16_t port, const AnnData& data, const std::vector<std::stri
   });
 }
 
-Result<> MeasureData(const AnnData& data, double seconds, unsigned rounds, BenchReport& report) {
+Result<> MeasureServer(const AnnData& data, double seconds, unsigned rounds, BenchReport& report) {
   ScratchFolder scratch;
   const auto folder = scratch.path() / "data";
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
@@ -147,17 +147,17 @@ Result<> MeasureData(const AnnData& data, double seconds, unsigned rounds, Bench
   return {};
 }
 
-Result<int> RunAll(const BenchOptions& options) {
+Result<int> RunServer(const BenchOptions& options) {
   BenchReport report;
   const auto queries = static_cast<uint32_t>(options.Number("queries", 1000));
   const auto rounds = static_cast<unsigned>(options.Number("rounds", 3));
   if (options.tiny) {
-    ALMAGEST_TRY_VOID(MeasureData(MakeClusteredData(1500, 20, 24, 1), 0.1, 1, report));
+    ALMAGEST_TRY_VOID(MeasureServer(MakeClusteredData(1500, 20, 24, 1), 0.1, 1, report));
   }
   for (const std::string& specification : options.data) {
     ALMAGEST_TRY(const AnnData data,
                  LoadAnnData(specification, queries, ExecutableFolder() / "bench-truth"));
-    ALMAGEST_TRY_VOID(MeasureData(data, 3.0, rounds, report));
+    ALMAGEST_TRY_VOID(MeasureServer(data, 3.0, rounds, report));
   }
   ALMAGEST_TRY_VOID(report.Write(options.json_path));
   return 0;
@@ -167,7 +167,7 @@ Result<int> RunAll(const BenchOptions& options) {
 
 int RunServerBench(const std::vector<std::string>& arguments) {
   const auto options = ParseBenchOptions(arguments, {"queries", "rounds"});
-  const auto code = options ? RunAll(*options) : Result<int>(Fail(options.error()));
+  const auto code = options ? RunServer(*options) : Result<int>(Fail(options.error()));
   if (code) return *code;
   std::cerr << code.error().message << "\n";
   return 1;

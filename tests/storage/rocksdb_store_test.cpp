@@ -83,7 +83,7 @@ TEST(RocksDbStoreTest, ReopensWithEverything) {
     const auto store = MustOpen(directory);
     for (int i = 0; i < 50; ++i) ASSERT_TRUE(Put(*store, i));
   }
-  EXPECT_EQ(ReadFile(directory / "VERSION").value(), "1\n");
+  EXPECT_EQ(ReadFile(directory / "VERSION").value(), "2\n");
   EXPECT_EQ(CountWhole(*MustOpen(directory), 50), 50);
 }
 
@@ -168,7 +168,7 @@ TEST(RocksDbStoreTest, OneServerPerFolder) {
 TEST(RocksDbStoreTest, RefusesOtherFormats) {
   const TemporaryFolder folder;
   MustOpen(folder.path()).reset();
-  ASSERT_TRUE(WriteFileAtomically(folder.path() / "VERSION", "2\n"));
+  ASSERT_TRUE(WriteFileAtomically(folder.path() / "VERSION", "3\n"));
   EXPECT_EQ(OpenRocksDbStore(folder.path()).error().code, ErrorCode::kFailedPrecondition);
   for (const char* text : {"", "1", "0\n", "one\n", "1\n2\n"}) {
     ASSERT_TRUE(WriteFileAtomically(folder.path() / "VERSION", text));
@@ -177,7 +177,8 @@ TEST(RocksDbStoreTest, RefusesOtherFormats) {
   fs::remove(folder.path() / "VERSION");
   EXPECT_EQ(OpenRocksDbStore(folder.path()).error().code, ErrorCode::kCorruption);
   ASSERT_TRUE(WriteFileAtomically(folder.path() / "VERSION", "1\n"));
-  EXPECT_NE(MustOpen(folder.path()), nullptr);
+  EXPECT_NE(MustOpen(folder.path()), nullptr);  // An older one becomes one of today.
+  EXPECT_EQ(ReadFile(folder.path() / "VERSION").value(), "2\n");
 }
 
 TEST(RocksDbStoreTest, AFolderThatCannotBeMade) {

@@ -34,12 +34,13 @@ CollectionConfig TestConfig() {
 
 void CollectionTest::Reopen() {
   collection.reset();
-  auto opened = Collection::Open(1, "test", config, *store, directory.path());
+  auto opened = Collection::Open(1, "test", config, *store, directory.path(), limits);
   ASSERT_TRUE(opened) << opened.error().message;
   collection = std::move(*opened);
 }
 
 void CollectionTest::OptimizeAll() {
+  collection->WaitUntilOpened();
   for (int step = 0; step < 200; ++step) {
     const auto worked = collection->OptimizeOnce([](double) { return true; });
     ASSERT_TRUE(worked) << worked.error().message;

@@ -51,6 +51,7 @@ class CollectionTest : public testing::Test {
   TemporaryDirectory directory;
   std::unique_ptr<MemoryStore> store = std::make_unique<MemoryStore>();
   CollectionConfig config = TestConfig();
+  OpeningLimits limits;
   std::unique_ptr<Collection> collection;
   std::mt19937 random{7};
 };

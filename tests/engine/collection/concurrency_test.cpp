@@ -94,5 +94,31 @@ TEST_F(ConcurrencyTest, SearchesSeeEveryStillPointAllTheTime) {
   EXPECT_EQ(CountStillPoints(), kStillPoints);
 }
 
+TEST_F(ConcurrencyTest, OpeningGoesOnBesideSearchesAndWrites) {
+  std::vector<PointInput> points;
+  for (uint64_t id = 0; id < kStillPoints + 40; ++id) points.push_back(RandomPoint(random, id));
+  Upsert(points);
+  OptimizeAll();
+  limits = {0, 0};
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(collection->Checkpoint());
+    Upsert({RandomPoint(random, kStillPoints + random() % 40)});
+    Reopen();
+    std::thread reader([&] {
+      EXPECT_EQ(CountStillPoints(), kStillPoints);
+      EXPECT_TRUE(collection->MatchingSlots(Filter(), {}));
+      collection->Info();
+    });
+    std::thread optimizer(
+        [&] { EXPECT_TRUE(collection->OptimizeOnce([](double) { return true; })); });
+    Upsert({RandomPoint(random, kStillPoints + random() % 40)});
+    Delete({kStillPoints + random() % 40});
+    reader.join();
+    optimizer.join();
+    collection->WaitUntilOpened();
+    EXPECT_EQ(CountStillPoints(), kStillPoints);
+  }
+}
+
 }  // namespace
 }  // namespace almagest
