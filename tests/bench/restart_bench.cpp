@@ -109,12 +109,6 @@ Result<> WriteTail(uint16_t port, const Size& size) {
   return {};
 }
 
-struct Timing {
-  double first_answer = 0;
-  double tail_answer = 0;
-  uint64_t resident_bytes = 0;
-};
-
 Result<int> RunRestart(const BenchOptions& options) {
   Size size{options.Number("rows", 1'000'000), 128, options.Number("tail", 5'000), 5,
             static_cast<uint32_t>(options.Number("build-beam", 16))};
@@ -129,8 +123,8 @@ Result<int> RunRestart(const BenchOptions& options) {
               static_cast<unsigned long long>(size.rows), size.dimension,
               static_cast<unsigned long long>(size.tail));
   std::printf(
-      "| end before | run | first correct answer ms | memory then MB |\n| --- | --- | --- | --- "
-      "|\n");
+      "| end before | run | first correct answer ms | CPU ms | memory then MB |\n"
+      "| --- | --- | --- | --- | --- |\n");
   bool has_tail = false;
   for (const char* end : {"stop", "kill -9"}) {
     for (unsigned run = 0; run < size.runs; ++run) {
@@ -138,9 +132,10 @@ Result<int> RunRestart(const BenchOptions& options) {
       ALMAGEST_TRY(auto connection, HttpConnection::Open(server.port()));
       ALMAGEST_TRY_VOID(Ask(connection, has_tail ? size.rows : size.rows / 2, size));
       const double seconds = SecondsNow() - server.started();
+      const double cpu = server.CpuSeconds();
       const uint64_t resident = server.ResidentBytes();
       ALMAGEST_TRY_VOID(Ask(connection, 7, size));
-      std::printf("| %s | %u | %.0f | %.0f |\n", end, run, seconds * 1e3,
+      std::printf("| %s | %u | %.0f | %.0f | %.0f |\n", end, run, seconds * 1e3, cpu * 1e3,
                   static_cast<double>(resident) / 1e6);
       report.Add({{"system", "almagest"},
                   {"dataset", "synthetic-" + std::to_string(size.rows)},
@@ -148,6 +143,7 @@ Result<int> RunRestart(const BenchOptions& options) {
                   {"rows", size.rows},
                   {"unsealed_rows", has_tail ? size.tail : 0},
                   {"first_answer_seconds", seconds},
+                  {"cpu_seconds", cpu},
                   {"resident_bytes", resident}});
       if (run + 1 == size.runs && !has_tail) {
         ALMAGEST_TRY_VOID(WriteTail(server.port(), size));

@@ -1,5 +1,7 @@
 // `almagest-bench server`: the same queries in this process and through REST (almagestd as a
 // process of its own, keep-alive connections, one thread each).
+#include <time.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -17,10 +19,18 @@ namespace {
 
 struct Load {
   double qps = 0;
+  double seconds = 0;
   double p50 = 0;  // Seconds.
   double p99 = 0;
-  double recall = 0;
+  double own_cpu = 0;     // Of this process per query, seconds: the whole query, or the client.
+  double server_cpu = 0;  // Of almagestd per query.
 };
+
+double OwnCpuSeconds() {
+  timespec spent{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+  return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) * 1e-9;
+}
 
 // `workers` threads ask for `seconds`; `make` gives each its own asker, which takes the number of a
 // query and returns whether all went well.
@@ -31,6 +41,7 @@ Load Drive(unsigned workers, double seconds, uint32_t queries,
   std::vector<Asker> askers;
   for (unsigned i = 0; i < workers; ++i) askers.push_back(make(i));
   std::atomic<bool> failed{false};
+  const double cpu_start = OwnCpuSeconds();
   const double start = SecondsNow();
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < workers; ++i) {
@@ -51,8 +62,10 @@ Load Drive(unsigned workers, double seconds, uint32_t queries,
   Load load;
   if (failed) return load;
   load.qps = static_cast<double>(all.size()) / spent;
+  load.seconds = spent;
   load.p50 = Percentile(all, 0.5);
   load.p99 = Percentile(all, 0.99);
+  load.own_cpu = (OwnCpuSeconds() - cpu_start) / static_cast<double>(all.size());
   return load;
 }
 
@@ -84,10 +97,11 @@ Result<double> RestRecall(uint16_t port, const AnnData& data,
   return sum / data.queries;
 }
 
-Load MeasureRest(uint16_t port, const AnnData& data, const std::vector<std::string>& bodies,
-                 unsigned connections, double seconds) {
-  return Drive(connections, seconds, data.queries, [&](unsigned) -> Asker {
-    auto opened = HttpConnection::Open(port);
+Load MeasureRest(const ServerChild& server, const AnnData& data,
+                 const std::vector<std::string>& bodies, unsigned connections, double seconds) {
+  const double cpu_start = server.CpuSeconds();
+  Load load = Drive(connections, seconds, data.queries, [&](unsigned) -> Asker {
+    auto opened = HttpConnection::Open(server.port());
     if (!opened) return [](uint32_t) { return false; };
     const auto connection = std::make_shared<HttpConnection>(std::move(*opened));
     return [connection, &bodies](uint32_t q) {
@@ -95,6 +109,9 @@ Load MeasureRest(uint16_t port, const AnnData& data, const std::vector<std::stri
       return answer && answer->status == 200;
     };
   });
+  const double asked = load.qps * load.seconds;
+  if (asked > 0) load.server_cpu = (server.CpuSeconds() - cpu_start) / asked;
+  return load;
 }
 
 Result<> MeasureServer(const AnnData& data, double seconds, unsigned rounds, BenchReport& report) {
@@ -102,15 +119,21 @@ Result<> MeasureServer(const AnnData& data, double seconds, unsigned rounds, Ben
   const auto folder = scratch.path() / "data";
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   std::printf("\n%s: recall@10 by default parameters, %u cores\n", data.name.c_str(), cores);
-  std::printf("| how | QPS | p50 us | p99 us |\n| --- | --- | --- | --- |\n");
+  std::printf(
+      "| how | QPS | p50 us | p99 us | CPU us, server | client |\n"
+      "| --- | --- | --- | --- | --- | --- |\n");
   const auto add = [&](const std::string& how, unsigned width, double recall, const Load& load) {
-    std::printf("| %s, %u | %.0f | %.0f | %.0f |\n", how.c_str(), width, load.qps, load.p50 * 1e6,
-                load.p99 * 1e6);
+    const bool in_process = load.server_cpu == 0;
+    std::printf("| %s, %u | %.0f | %.0f | %.0f | %.0f | %.0f |\n", how.c_str(), width, load.qps,
+                load.p50 * 1e6, load.p99 * 1e6, (in_process ? load.own_cpu : load.server_cpu) * 1e6,
+                in_process ? 0 : load.own_cpu * 1e6);
     report.Add({{"system", how},
                 {"dataset", data.name},
                 {"width", width},
                 {"recall_at_10", recall},
                 {"qps", load.qps},
+                {"server_cpu_seconds", load.server_cpu == 0 ? load.own_cpu : load.server_cpu},
+                {"client_cpu_seconds", load.server_cpu == 0 ? 0 : load.own_cpu},
                 {"p50_seconds", load.p50},
                 {"p99_seconds", load.p99}});
   };
@@ -137,7 +160,7 @@ Result<> MeasureServer(const AnnData& data, double seconds, unsigned rounds, Ben
     ALMAGEST_TRY(auto server, ServerChild::Start(folder));
     ALMAGEST_TRY(recall, RestRecall(server.port(), data, bodies));
     for (const unsigned connections : {1u, 4u, 16u}) {
-      const Load load = MeasureRest(server.port(), data, bodies, connections, seconds);
+      const Load load = MeasureRest(server, data, bodies, connections, seconds);
       if (load.qps == 0) return Fail(ErrorCode::kUnavailable, "a request through REST failed");
       add("REST, connections", connections, recall, load);
     }

@@ -27,6 +27,8 @@ class ServerChild {
   double started() const { return started_; }
   // Resident bytes now.
   uint64_t ResidentBytes() const;
+  // Processor time since its start: says more than the clock where the machine is busy.
+  double CpuSeconds() const;
   void Kill();  // kill -9, and wait until it is gone.
   void Stop();  // SIGTERM, and wait.
 
