@@ -50,6 +50,10 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
   ALMAGEST_TRY_VOID(
       CheckRange(prefix + ".hnsw_config.ef_construct", dense.hnsw.build_beam, 4u, 4096u));
   const Quantization& quantization = dense.quantization;
+  if (dense.multi && (dense.hnsw.degree != 0 || quantization != Quantization())) {
+    return Fail(ErrorCode::kOutOfRange,
+                prefix + " is a multi-vector, which has neither a graph nor quantized rows");
+  }
   if (quantization.kind > Quantization::Kind::kBinary) {
     return Fail(ErrorCode::kOutOfRange, prefix + ".quantization_config is of an unknown kind");
   }
@@ -64,27 +68,30 @@ Result<> CheckDense(const std::string& name, const DenseVectorConfig& dense) {
                                             " bits per dimension but has to have 1, 1.5 or 2");
   }
   if (dense.distance == Distance::kManhattan && quantization != Quantization()) {
-    return Fail(ErrorCode::kOutOfRange, prefix + ".quantization_config is set but fields of "
-                                                 "distance Manhattan are not quantized");
+    return Fail(ErrorCode::kOutOfRange, prefix +
+                                            ".quantization_config is set but fields of "
+                                            "distance Manhattan are not quantized");
   }
   return {};
 }
 
 Json ToJson(const DenseVectorConfig& dense) {
-  return {{"dimension", dense.dimension},
-          {"distance", std::string(DistanceName(dense.distance))},
-          {"datatype", std::string(DatatypeName(dense.datatype))},
-          {"settings", dense.settings_json},
-          {"hnsw",
-           {{"degree", dense.hnsw.degree},
-            {"build_beam", dense.hnsw.build_beam},
-            {"build_threads", dense.hnsw.build_threads},
-            {"full_scan_threshold_kb", dense.hnsw.full_scan_threshold_kb}}},
-          {"quantization",
-           {{"kind", static_cast<uint32_t>(dense.quantization.kind)},
-            {"quantile", dense.quantization.quantile},
-            {"code_share", dense.quantization.code_share},
-            {"in_memory", dense.quantization.in_memory}}}};
+  Json json = {{"dimension", dense.dimension},
+               {"distance", std::string(DistanceName(dense.distance))},
+               {"datatype", std::string(DatatypeName(dense.datatype))},
+               {"settings", dense.settings_json},
+               {"hnsw",
+                {{"degree", dense.hnsw.degree},
+                 {"build_beam", dense.hnsw.build_beam},
+                 {"build_threads", dense.hnsw.build_threads},
+                 {"full_scan_threshold_kb", dense.hnsw.full_scan_threshold_kb}}},
+               {"quantization",
+                {{"kind", static_cast<uint32_t>(dense.quantization.kind)},
+                 {"quantile", dense.quantization.quantile},
+                 {"code_share", dense.quantization.code_share},
+                 {"in_memory", dense.quantization.in_memory}}}};
+  if (dense.multi) json["multi"] = true;
+  return json;
 }
 
 // All three throw Json::exception on a missing or mistyped key; ConfigFromJson catches.
@@ -108,6 +115,7 @@ Result<DenseVectorConfig> DenseFromJson(const Json& json) {
   dense.hnsw.full_scan_threshold_kb = hnsw.at("full_scan_threshold_kb").get<uint64_t>();
   // Collections of before there was a choice have none of these.
   dense.hnsw.build_threads = hnsw.value("build_threads", 0u);
+  dense.multi = json.value("multi", false);
   if (!json.contains("quantization")) return dense;
   const Json& quantization = json.at("quantization");
   dense.quantization.kind =

@@ -48,6 +48,9 @@ struct DenseVectorConfig {
   // What the field's creator set in REST's words (a JSON object): shown as it was given. `hnsw` and
   // `quantization` follow from it and from the collection's own settings_json.
   std::string settings_json = "{}";
+  // A point has a MultiVector under this name, compared by MaxSim (engine/index/max_sim.h). Exact:
+  // hnsw.degree is 0, and there is nothing to quantize.
+  bool multi = false;
 };
 
 struct SparseVectorConfig {
@@ -74,7 +77,8 @@ struct OptimizerConfig {
 };
 
 struct CollectionConfig {
-  // By vector name; "" is the unnamed vector. A name is dense or sparse, not both.
+  // By vector name; "" is the unnamed vector. A name is dense (multi-vectors included) or sparse,
+  // not both.
   std::map<std::string, DenseVectorConfig> dense;
   std::map<std::string, SparseVectorConfig> sparse;
   OptimizerConfig optimizer;

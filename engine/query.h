@@ -45,7 +45,7 @@ struct SearchParams {
 };
 
 // A vector, or a stored point's (the point is then left out of the results).
-using VectorInput = std::variant<DenseVector, SparseVector, PointId>;
+using VectorInput = std::variant<DenseVector, SparseVector, MultiVector, PointId>;
 
 // Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998): picks the result with the largest
 // (1 - diversity) * similarity to the query - diversity * largest similarity to a result picked

@@ -50,7 +50,17 @@ struct SparseVector {
 // Sorts by index. Fails (kOutOfRange) on different lengths, duplicate indices or non-finite values.
 Result<SparseVector> MakeSparseVector(std::vector<uint32_t> indices, std::vector<float> values);
 
-using VectorData = std::variant<DenseVector, SparseVector>;
+// Several vectors of one dimension that stand for one point together (ColBERT's tokens): rows one
+// after another. Validated ones have a row at least and at most kMultiVectorValuesMax values.
+struct MultiVector {
+  uint32_t dimension = 0;
+  std::vector<float> values;
+  size_t rows() const { return dimension == 0 ? 0 : values.size() / dimension; }
+  bool operator==(const MultiVector&) const = default;
+};
+inline constexpr size_t kMultiVectorValuesMax = (size_t{1} << 20) - 1;  // As Qdrant's.
+
+using VectorData = std::variant<DenseVector, SparseVector, MultiVector>;
 // Vectors of a point by name; the unnamed vector has the name "".
 using NamedVectors = std::map<std::string, VectorData>;
 

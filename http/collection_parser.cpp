@@ -31,9 +31,20 @@ Result<Datatype> ParseDatatypeOf(const JsonValue& value, Distance distance) {
   return *known;
 }
 
+// Whether `value` is a multi-vector's.
+Result<bool> ParseMultiVectorConfig(const JsonValue& value) {
+  const auto config = value.Find("multivector_config");
+  if (!config) return false;
+  ALMAGEST_TRY_VOID(config->ExpectObject());
+  ALMAGEST_TRY_VOID(config->RefuseUnknownKeys({"comparator"}));
+  ALMAGEST_TRY(const JsonValue comparator, config->Require("comparator"));
+  ALMAGEST_TRY(const std::string_view name, comparator.AsString());
+  if (name != "max_sim") return Fail(FormatError(comparator.path(), "expected `max_sim`"));
+  return true;
+}
+
 Result<DenseVectorConfig> ParseDense(const JsonValue& value) {
   ALMAGEST_TRY_VOID(value.ExpectObject());
-  ALMAGEST_TRY_VOID(value.RefuseKey("multivector_config", "a point has one vector per name"));
   DenseVectorConfig dense;
   ALMAGEST_TRY(const JsonValue size, value.Require("size"));
   ALMAGEST_TRY(dense.dimension, size.AsUnsignedIn(1, kDimensionMax));
@@ -48,6 +59,7 @@ Result<DenseVectorConfig> ParseDense(const JsonValue& value) {
   }
   dense.distance = *known;
   ALMAGEST_TRY(dense.datatype, ParseDatatypeOf(value, dense.distance));
+  ALMAGEST_TRY(dense.multi, ParseMultiVectorConfig(value));
   KeepVectorSettings(value, dense);
   return dense;
 }

@@ -196,6 +196,31 @@ void ApplyThresholds(const GraphSettings& graph, const std::optional<uint64_t>& 
   if (*indexing_kb == 0) hnsw.degree = 0;
 }
 
+// A multi-vector's own settings. Its search is exact, so an index is no choice that it has; the
+// collection's settings are for the other vectors.
+Result<> DeriveMulti(const JsonValue& own, DenseVectorConfig& dense) {
+  dense.hnsw = {};
+  dense.hnsw.degree = 0;
+  dense.quantization = {};
+  if (const auto hnsw = own.Find("hnsw_config")) {
+    GraphSettings asked;
+    ALMAGEST_TRY_VOID(ReadHnsw(*hnsw, asked));
+    const bool has_degree = hnsw->Find("m").has_value();
+    if (asked.hnsw.degree != 0 && (has_degree || hnsw->Find("ef_construct"))) {
+      return Fail(UnsupportedError(hnsw->ChildPath(has_degree ? "m" : "ef_construct"),
+                                   "multi-vectors are compared exactly, without a graph: only "
+                                   "`m` 0"));
+    }
+  }
+  Quantization asked;
+  ALMAGEST_TRY_VOID(ApplyQuantization(own, asked));
+  if (asked.kind == Quantization::Kind::kDefault || asked.kind == Quantization::Kind::kNone) {
+    return {};
+  }
+  return Fail(
+      UnsupportedError(own.ChildPath("quantization_config"), "multi-vectors are kept as float32"));
+}
+
 Result<> DeriveDense(const std::string& name, const GraphSettings& whole,
                      const Quantization& quantization, const std::optional<uint64_t>& indexing_kb,
                      DenseVectorConfig& dense) {
@@ -204,6 +229,7 @@ Result<> DeriveDense(const std::string& name, const GraphSettings& whole,
       SettingsReader::Read(dense.settings_json, name.empty() ? "vectors" : "vectors." + name));
   const JsonValue& own = reader.value();
   ALMAGEST_TRY_VOID(ReadPlacement(own));
+  if (dense.multi) return DeriveMulti(own, dense);
   GraphSettings graph = whole;
   if (const auto hnsw = own.Find("hnsw_config")) {
     ALMAGEST_TRY_VOID(ReadHnsw(*hnsw, graph));

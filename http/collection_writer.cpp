@@ -31,6 +31,9 @@ void WriteDense(JsonWriter& json, const DenseVectorConfig& dense) {
   if (dense.datatype != Datatype::kFloat32) {
     json.Key("datatype").String(DatatypeName(dense.datatype));
   }
+  if (dense.multi) {
+    json.Key("multivector_config").BeginObject().Key("comparator").String("max_sim").EndObject();
+  }
   WriteKept(json, KeptSettings(dense.settings_json));
   json.EndObject();
 }

@@ -28,6 +28,31 @@ Result<> FindExampleFields(const JsonValue& body, QueryRequest& request) {
   return FindCommonFields(body, request);
 }
 
+// The older calls compare one vector at a time; their specification has no place for several.
+Result<> RefuseMatrix(const JsonValue& value) {
+  if (!value.IsArray()) return {};
+  ALMAGEST_TRY(const auto rows, value.Items());
+  if (rows.empty() || !rows.front().IsArray()) return {};
+  return Fail(FormatError(value.path(),
+                          "data did not match any variant of untagged enum "
+                          "NamedVectorStruct: several vectors are for points/query"));
+}
+
+Result<> RefuseMatrices(const JsonValue& owner, std::string_view key) {
+  const auto list = owner.Find(key);
+  if (!list || !list->IsArray()) return {};
+  ALMAGEST_TRY(const auto items, list->Items());
+  for (const JsonValue& item : items) ALMAGEST_TRY_VOID(RefuseMatrix(item));
+  return {};
+}
+
+Result<> RefuseMatricesInPair(const JsonValue& pair) {
+  for (const std::string_view key : {"positive", "negative"}) {
+    if (const auto example = pair.Find(key)) ALMAGEST_TRY_VOID(RefuseMatrix(*example));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ParsedQuery> ParseSearchRequest(const JsonValue& body, TextResolver& texts) {
@@ -43,6 +68,7 @@ Result<ParsedQuery> ParseSearchRequest(const JsonValue& body, TextResolver& text
     ALMAGEST_TRY(target, given.Require("vector"));
   }
   NearestQuery nearest;
+  ALMAGEST_TRY_VOID(RefuseMatrix(target));
   ALMAGEST_TRY(nearest.target, ParseVectorInput(target, texts));
   if (const auto* dense = std::get_if<DenseVector>(&nearest.target)) {
     parsed.logged = LoggedLeg{node.using_vector, *dense, std::nullopt};
@@ -55,6 +81,8 @@ Result<ParsedQuery> ParseSearchRequest(const JsonValue& body, TextResolver& text
 
 Result<ParsedQuery> ParseRecommendRequest(const JsonValue& body, TextResolver& texts) {
   ParsedQuery parsed;
+  ALMAGEST_TRY_VOID(RefuseMatrices(body, "positive"));
+  ALMAGEST_TRY_VOID(RefuseMatrices(body, "negative"));
   ALMAGEST_TRY(parsed.request.root.query, ParseRecommend(body, texts));
   ALMAGEST_TRY_VOID(FindExampleFields(body, parsed.request));
   return parsed;
@@ -64,11 +92,17 @@ Result<ParsedQuery> ParseDiscoverRequest(const JsonValue& body, TextResolver& te
   ALMAGEST_TRY_VOID(body.ExpectObject());
   std::vector<ContextPair> pairs;
   if (const auto context = body.Find("context")) {
+    std::vector<JsonValue> items{*context};
+    if (context->IsArray()) {
+      ALMAGEST_TRY(items, context->Items());
+    }
+    for (const JsonValue& item : items) ALMAGEST_TRY_VOID(RefuseMatricesInPair(item));
     ALMAGEST_TRY(pairs, ParseContext(*context, texts));
   }
   ParsedQuery parsed;
   if (const auto target = body.Find("target")) {
     DiscoverQuery query;
+    ALMAGEST_TRY_VOID(RefuseMatrix(*target));
     ALMAGEST_TRY(query.target, ParseVectorInput(*target, texts));
     query.pairs = std::move(pairs);
     parsed.request.root.query = std::move(query);

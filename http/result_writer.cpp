@@ -6,9 +6,17 @@ namespace almagest {
 namespace {
 
 void WriteVector(JsonWriter& json, const VectorData& vector) {
-  if (const auto* dense = std::get_if<DenseVector>(&vector)) {
+  const auto write_row = [&](std::span<const float> row) {
     json.BeginArray();
-    for (const float value : *dense) json.Float(value);
+    for (const float value : row) json.Float(value);
+    json.EndArray();
+  };
+  if (const auto* dense = std::get_if<DenseVector>(&vector)) return write_row(*dense);
+  if (const auto* multi = std::get_if<MultiVector>(&vector)) {
+    json.BeginArray();
+    for (size_t row = 0; row < multi->rows(); ++row) {
+      write_row(std::span(multi->values).subspan(row * multi->dimension, multi->dimension));
+    }
     json.EndArray();
     return;
   }

@@ -1,15 +1,14 @@
 #include "http/strict_mode.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <vector>
 
 #include "http/filter_parser.h"
 #include "http/strict_filter.h"
+#include "http/strict_size.h"
 
 namespace almagest {
 namespace {
@@ -192,30 +191,6 @@ Result<> CheckPoints(const JsonValue& body, const StrictModeConfig& strict,
     if (vectors) ALMAGEST_TRY_VOID(CheckVectors(*vectors, strict));
   }
   return {};
-}
-
-uint64_t VectorBytes(const Collection& collection, const CollectionConfig& config) {
-  uint64_t bytes = 0;
-  for (const auto& [name, dense] : config.dense) {
-    Filter filter;
-    filter.must.push_back(HasVectorCondition{name});
-    const auto points = collection.MatchingSlots(filter, Deadline());
-    if (points) bytes += points->size() * dense.dimension * sizeof(float);
-  }
-  return bytes;
-}
-
-// Of what the machine, or the control group of this process, has.
-std::optional<uint64_t> ResidentMemoryPercent() {
-  uint64_t pages = 0;
-  uint64_t resident = 0;
-  if (!(std::ifstream("/proc/self/statm") >> pages >> resident)) return std::nullopt;
-  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  uint64_t total = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * page;
-  uint64_t group = 0;
-  if (std::ifstream("/sys/fs/cgroup/memory.max") >> group) total = std::min(total, group);
-  if (total == 0) return std::nullopt;
-  return resident * page * 100 / total;
 }
 
 Result<> CheckMemory(const StrictModeConfig& strict) {

@@ -20,9 +20,6 @@ Result<std::vector<float>> ParseFloats(const JsonValue& value) {
   for (const simdjson::dom::element item : array) {
     double number = 0;
     if (item.get(number) != simdjson::SUCCESS) {
-      if (item.is_array()) {
-        return Fail(UnsupportedError(value.path(), "several vectors in one (multi-vectors)"));
-      }
       return Fail(FormatError(value.ChildPath(floats.size()), "expected a number"));
     }
     const float narrow = static_cast<float>(number);
@@ -33,6 +30,51 @@ Result<std::vector<float>> ParseFloats(const JsonValue& value) {
     floats.push_back(narrow);
   }
   return floats;
+}
+
+bool IsMatrix(const JsonValue& value) {
+  simdjson::dom::array array;
+  return value.element().get(array) == simdjson::SUCCESS && array.begin() != array.end() &&
+         (*array.begin()).is_array();
+}
+
+// The rules have Qdrant's words and its place: of a named vector it gives "?" for the name.
+Error MatrixError(const JsonValue& value, size_t row, std::string_view place,
+                  const std::string& rule) {
+  return Error{ErrorCode::kOutOfRange,
+               fmt::format("[{}.data: {}] at {}", place, rule, value.ChildPath(row))};
+}
+
+Result<MultiVector> ParseMatrix(const JsonValue& value, std::string_view place) {
+  simdjson::dom::array array;
+  if (value.element().get(array) != simdjson::SUCCESS) {
+    return Fail(FormatError(value.path(), "expected an array of arrays of numbers"));
+  }
+  MultiVector matrix;
+  size_t rows = 0;
+  for (const simdjson::dom::element item : array) {
+    const JsonValue row(item, value.ChildPath(rows));
+    ALMAGEST_TRY(const std::vector<float> floats, ParseFloats(row));
+    if (floats.empty()) {
+      return Fail(MatrixError(value, rows, place, "all vectors must be non-empty"));
+    }
+    if (rows == 0) matrix.dimension = static_cast<uint32_t>(floats.size());
+    if (floats.size() != matrix.dimension) {
+      return Fail(MatrixError(value, rows, place,
+                              fmt::format("all vectors must have the same dimension, found vector "
+                                          "with dimension {}",
+                                          floats.size())));
+    }
+    matrix.values.insert(matrix.values.end(), floats.begin(), floats.end());
+    if (matrix.values.size() > kMultiVectorValuesMax) {
+      return Fail(
+          MatrixError(value, rows, place,
+                      fmt::format("Total size of all vectors ({}) must be less than {}",
+                                  array.size() * matrix.dimension, kMultiVectorValuesMax + 1)));
+    }
+    ++rows;
+  }
+  return matrix;
 }
 
 Result<SparseVector> ParseSparse(const JsonValue& value) {
@@ -54,6 +96,30 @@ Result<SparseVector> ParseSparse(const JsonValue& value) {
   return sparse;
 }
 
+Result<VectorData> ParseVectorAt(const JsonValue& value, TextResolver& texts, bool is_query,
+                                 std::string_view place) {
+  if (IsMatrix(value)) {
+    ALMAGEST_TRY(MultiVector matrix, ParseMatrix(value, place));
+    return VectorData(std::move(matrix));
+  }
+  if (value.IsArray()) {
+    ALMAGEST_TRY(DenseVector dense, ParseFloats(value));
+    return VectorData(std::move(dense));
+  }
+  if (!value.IsObject()) {
+    return Fail(
+        FormatError(value.path(),
+                    "expected a vector: an array of numbers, one of such arrays, an object with "
+                    "`indices` and `values`, or one with `text` and `model`"));
+  }
+  for (const std::string_view key : {"image", "object"}) {
+    ALMAGEST_TRY_VOID(value.RefuseKey(key, "only texts can stand in place of a vector"));
+  }
+  if (value.Find("text")) return texts.Resolve(value, is_query);
+  ALMAGEST_TRY(SparseVector sparse, ParseSparse(value));
+  return VectorData(std::move(sparse));
+}
+
 }  // namespace
 
 bool IsVectorObject(const JsonValue& value) {
@@ -66,28 +132,11 @@ bool IsVectorObject(const JsonValue& value) {
 }
 
 Result<VectorData> ParseVector(const JsonValue& value, TextResolver& texts, bool is_query) {
-  if (value.IsArray()) {
-    ALMAGEST_TRY(DenseVector dense, ParseFloats(value));
-    if (dense.empty()) {
-      return Fail(ValueError(value.path(), "[]", "a vector of at least one component"));
-    }
-    return VectorData(std::move(dense));
-  }
-  if (!value.IsObject()) {
-    return Fail(FormatError(value.path(),
-                            "expected a vector: an array of numbers, an object with "
-                            "`indices` and `values`, or one with `text` and `model`"));
-  }
-  for (const std::string_view key : {"image", "object"}) {
-    ALMAGEST_TRY_VOID(value.RefuseKey(key, "only texts can stand in place of a vector"));
-  }
-  if (value.Find("text")) return texts.Resolve(value, is_query);
-  ALMAGEST_TRY(SparseVector sparse, ParseSparse(value));
-  return VectorData(std::move(sparse));
+  return ParseVectorAt(value, texts, is_query, value.path());
 }
-
 Result<NamedVectors> ParsePointVectors(const JsonValue& value, TextResolver& texts) {
   NamedVectors vectors;
+  const std::string place = value.path() + ".?";
   if (!value.IsObject() || IsVectorObject(value)) {
     ALMAGEST_TRY(VectorData vector, ParseVector(value, texts, /*is_query=*/false));
     vectors.emplace("", std::move(vector));
@@ -95,7 +144,7 @@ Result<NamedVectors> ParsePointVectors(const JsonValue& value, TextResolver& tex
   }
   ALMAGEST_TRY(const auto members, value.Members());
   for (const auto& [name, member] : members) {
-    ALMAGEST_TRY(VectorData vector, ParseVector(member, texts, /*is_query=*/false));
+    ALMAGEST_TRY(VectorData vector, ParseVectorAt(member, texts, /*is_query=*/false, place));
     vectors.insert_or_assign(std::string(name), std::move(vector));
   }
   return vectors;

@@ -1,4 +1,5 @@
-// JSON to vectors: arrays of numbers (dense), {"indices", "values"} (sparse), {"text", "model"}.
+// JSON to vectors: arrays of numbers (dense), {"indices", "values"} (sparse), arrays of arrays
+// (multi-vectors), {"text", "model"}.
 #pragma once
 
 #include "http/json_reader.h"
@@ -9,8 +10,9 @@ namespace almagest {
 // Whether `value` is an object in one of the forms that stand for one vector.
 bool IsVectorObject(const JsonValue& value);
 
-// 422 naming the component when a number does not fit a 32-bit float or a dense vector is empty;
-// 400 for other types and for several vectors in one (multi-vectors are not supported).
+// 422 naming the component when a number does not fit a 32-bit float, a row of a multi-vector is
+// empty or of another length than the first, or there are too many values; 400 for other types. An
+// empty array is a dense vector of no dimension: what it is for refuses it.
 Result<VectorData> ParseVector(const JsonValue& value, TextResolver& texts, bool is_query);
 
 // The `vector` of a point: an array or a text (the unnamed vector), or an object of named ones.

@@ -151,6 +151,12 @@ Result<NamedVectors> Collection::Vectors(Slot slot, const VectorSelector& select
       vectors[field.name] = SparseVector{std::move(found[0]->indices), std::move(found[0]->values)};
       continue;
     }
+    if (field.is_multi) {
+      ALMAGEST_TRY(auto found,
+                   ReadMultiVectors(state_->store, state_->id, field.id, one, field.dimension));
+      if (found[0]) vectors[field.name] = *std::move(found[0]);
+      continue;
+    }
     std::vector<bool> present;
     ALMAGEST_TRY(auto dense, BaseVectors(field.id, one, &present));
     if (present[0]) vectors[field.name] = std::move(dense);
@@ -160,7 +166,7 @@ Result<NamedVectors> Collection::Vectors(Slot slot, const VectorSelector& select
 
 Result<std::vector<float>> Collection::BaseVectors(FieldId field, std::span<const Slot> slots,
                                                    std::vector<bool>* present) const {
-  if (!state_->fields.Has(field) || state_->fields[field].is_sparse) {
+  if (!state_->fields.Has(field) || !state_->fields[field].is_dense()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "field " + std::to_string(field) + " is not a dense vector");
   }

@@ -109,8 +109,9 @@ class Collection {
   struct Field {
     FieldId id = 0;
     bool is_sparse = false;
-    DenseVectorConfig dense;
+    DenseVectorConfig dense;  // Of multi-vectors too.
     SparseVectorConfig sparse;
+    bool is_multi() const { return !is_sparse && dense.multi; }
   };
   // kInvalidArgument "Not existing vector name error: x".
   Result<Field> FindField(const std::string& vector_name) const;

@@ -20,7 +20,8 @@ bool SameKind(const CollectionConfig& config, const std::string& name,
   if (const auto* dense = std::get_if<DenseVectorConfig>(&added)) {
     const auto found = config.dense.find(name);
     return found != config.dense.end() && found->second.dimension == dense->dimension &&
-           found->second.distance == dense->distance && found->second.datatype == dense->datatype;
+           found->second.distance == dense->distance && found->second.datatype == dense->datatype &&
+           found->second.multi == dense->multi;
   }
   const auto found = config.sparse.find(name);
   return found != config.sparse.end() &&
@@ -72,6 +73,7 @@ Result<WriteResult> Collection::AddVector(const std::string& name, const NewVect
     field.dimension = dense->dimension;
     field.distance = dense->distance;
     field.datatype = dense->datatype;
+    field.is_multi = dense->multi;
   } else {
     config.sparse[name] = std::get<SparseVectorConfig>(added);
     field.is_sparse = true;
@@ -85,7 +87,7 @@ Result<WriteResult> Collection::AddVector(const std::string& name, const NewVect
   if (field.is_sparse) {
     const std::unique_lock points_lock(state.points_mutex);
     state.terms[field.id];
-  } else {
+  } else if (field.is_dense()) {
     state.versions[field.id] = std::make_shared<const VersionSet>(
         field.dimension, field.normalised(), std::vector<AdapterVersion>(), VersionId{0});
   }

@@ -25,7 +25,7 @@ Result<> LoadRecord(const KeyValueStore& store, const std::string& key, Record* 
 Result<> LoadAdapters(CollectionState& state) {
   std::map<FieldId, uint32_t> dimensions;
   for (const CollectionField& field : state.fields.All()) {
-    if (!field.is_sparse) dimensions[field.id] = field.dimension;
+    if (field.is_dense()) dimensions[field.id] = field.dimension;
   }
   ALMAGEST_TRY(auto loaded, LoadVersions(state.store, state.id, dimensions));
   for (const auto& [field, dimension] : dimensions) {
@@ -64,7 +64,7 @@ Result<bool> OpenSegments(CollectionState& state, const RecoveredPoints& points,
                           std::vector<uint64_t>* unverified) {
   std::vector<SealedSegment::FieldSpec> specs;
   for (const CollectionField& field : state.fields.All()) {
-    specs.push_back({field.id, field.is_sparse, field.dimension});
+    specs.push_back({field.id, field.is_sparse, field.dimension, field.is_multi});
   }
   ManifestRecord manifest = state.manifest;
   SlotSet covered;
@@ -110,30 +110,10 @@ Result<bool> OpenSegments(CollectionState& state, const RecoveredPoints& points,
 }  // namespace
 
 Result<> AppendPoints(CollectionState& state, const std::vector<Slot>& tail) {
-  for (size_t first = 0; first < tail.size(); first += kStoredVectorsBatch) {
-    const auto slots =
-        std::span(tail).subspan(first, std::min(kStoredVectorsBatch, tail.size() - first));
-    std::vector<std::map<FieldId, VectorData>> vectors(slots.size());
-    for (const CollectionField& field : state.fields.All()) {
-      if (field.is_sparse) {
-        ALMAGEST_TRY(auto sparse, ReadSparseVectors(state.store, state.id, field.id, slots));
-        for (size_t i = 0; i < slots.size(); ++i) {
-          if (!sparse[i]) continue;
-          vectors[i][field.id] =
-              SparseVector{std::move(sparse[i]->indices), std::move(sparse[i]->values)};
-        }
-        continue;
-      }
-      std::vector<float> values(slots.size() * field.dimension);
-      std::vector<bool> present;
-      ALMAGEST_TRY_VOID(ReadDenseVectors(state.store, state.id, field.id, slots, field.dimension,
-                                         values, &present));
-      for (size_t i = 0; i < slots.size(); ++i) {
-        if (!present[i]) continue;
-        const auto begin = values.begin() + static_cast<ptrdiff_t>(i * field.dimension);
-        vectors[i][field.id] = DenseVector(begin, begin + field.dimension);
-      }
-    }
+  const size_t batch = StoredVectorsBatch(state.fields);
+  for (size_t first = 0; first < tail.size(); first += batch) {
+    const auto slots = std::span(tail).subspan(first, std::min(batch, tail.size() - first));
+    ALMAGEST_TRY(const auto vectors, ReadAllVectors(state.store, state.id, state.fields, slots));
     std::vector<BaseRow> rows;
     for (size_t i = 0; i < slots.size(); ++i) {
       if (vectors[i].empty()) {

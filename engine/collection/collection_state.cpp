@@ -15,6 +15,8 @@ namespace {
 // seal_rows; then another one is started.
 constexpr uint32_t kGrowingCapacityFactor = 2;
 constexpr uint32_t kGrowingCapacityMin = 64;
+// Multi-vectors fill a growing segment by their size too: it then goes to be sealed early.
+constexpr uint64_t kGrowingMultiBytesMax = uint64_t{256} << 20;
 
 }  // namespace
 
@@ -22,11 +24,11 @@ std::vector<CollectionField> FieldsOf(const CollectionConfig& config) {
   std::vector<CollectionField> fields;
   for (const auto& [name, dense] : config.dense) {
     fields.push_back({static_cast<FieldId>(fields.size()), name, false, dense.dimension,
-                      dense.distance, dense.datatype});
+                      dense.distance, dense.datatype, dense.multi});
   }
   for (const auto& [name, sparse] : config.sparse) {
-    fields.push_back(
-        {static_cast<FieldId>(fields.size()), name, true, 0, Distance::kDot, Datatype::kFloat32});
+    fields.push_back({static_cast<FieldId>(fields.size()), name, true, 0, Distance::kDot,
+                      Datatype::kFloat32, false});
   }
   if (!config.field_ids.empty()) {
     for (CollectionField& field : fields) field.id = config.field_ids.at(field.name);
@@ -102,7 +104,9 @@ void CollectionState::PublishView() {
 }
 
 GrowingSegment& CollectionState::GrowingWithRoom() {
-  if (growing && !growing->full()) return *growing;
+  if (growing && !growing->full() && growing->multi_bytes() < kGrowingMultiBytesMax) {
+    return *growing;
+  }
   uint32_t seal_rows = 0;
   {
     const std::shared_lock lock(config_mutex);
@@ -110,9 +114,14 @@ GrowingSegment& CollectionState::GrowingWithRoom() {
   }
   std::vector<GrowingDenseField> dense;
   std::vector<FieldId> sparse;
+  std::vector<GrowingMultiField> multi;
   for (const CollectionField& field : fields.All()) {
     if (field.is_sparse) {
       sparse.push_back(field.id);
+      continue;
+    }
+    if (field.is_multi) {
+      multi.push_back({field.id, field.dimension});
       continue;
     }
     const VersionSet& set = *versions.at(field.id);
@@ -122,7 +131,7 @@ GrowingSegment& CollectionState::GrowingWithRoom() {
   }
   growing = std::make_shared<GrowingSegment>(
       manifest.next_segment_id++, dense, sparse,
-      std::max(kGrowingCapacityMin, seal_rows * kGrowingCapacityFactor));
+      std::max(kGrowingCapacityMin, seal_rows * kGrowingCapacityFactor), multi);
   segments.push_back({growing, nullptr});
   growing_id = growing->id();
   newest_growing = growing->id();
@@ -208,7 +217,7 @@ std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const Base
   };
   std::map<FieldId, Served> served;
   for (const CollectionField& field : state.fields.All()) {
-    if (field.is_sparse) continue;
+    if (!field.is_dense()) continue;
     Served& mine = served[field.id];
     std::vector<float> base;
     mine.place.resize(rows.size());
@@ -238,9 +247,14 @@ std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const Base
     row.slot = rows[i].slot;
     row.dense.clear();
     row.sparse.clear();
+    row.multi.clear();
     for (const auto& [field, vector] : *rows[i].vectors) {
       if (const auto* sparse = std::get_if<SparseVector>(&vector)) {
         row.sparse.push_back({field, {sparse->indices, sparse->values}});
+        continue;
+      }
+      if (const auto* multi = std::get_if<MultiVector>(&vector)) {
+        row.multi.push_back({field, multi->values});
         continue;
       }
       const Served& mine = served.at(field);

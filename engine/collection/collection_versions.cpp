@@ -23,6 +23,11 @@ Result<const CollectionField*> FindDense(const CollectionState& state, const std
     return Fail(ErrorCode::kInvalidArgument,
                 "vector '" + name + "' is sparse; adapter versions belong to dense vectors");
   }
+  if (field->is_multi) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "vector '" + name + "' is a multi-vector; adapter versions belong to dense vectors");
+  }
   return field;
 }
 

@@ -166,7 +166,8 @@ Result<> Collection::UpdateConfig(const std::function<Result<>(CollectionConfig&
   for (const auto& [name, dense] : before.dense) {
     const auto found = after.dense.find(name);
     same = same && found != after.dense.end() && found->second.dimension == dense.dimension &&
-           found->second.distance == dense.distance && found->second.datatype == dense.datatype;
+           found->second.distance == dense.distance && found->second.datatype == dense.datatype &&
+           found->second.multi == dense.multi;
   }
   for (const auto& [name, sparse] : before.sparse) same = same && after.sparse.contains(name);
   if (!same) {

@@ -21,13 +21,16 @@ struct CollectionField {
   FieldId id = 0;
   std::string name;
   bool is_sparse = false;
-  uint32_t dimension = 0;  // Dense only, as is the distance.
+  uint32_t dimension = 0;  // Not of sparse ones, as is the distance.
   Distance distance = Distance::kCosine;
   Datatype datatype = Datatype::kFloat32;
+  bool is_multi = false;
+  // One vector per point, served by adapter versions (at least by the identity).
+  bool is_dense() const { return !is_sparse && !is_multi; }
   bool normalised() const { return !is_sparse && distance == Distance::kCosine; }
   // Adapters need scores that are dot products.
   bool adaptable() const {
-    return !is_sparse && (distance == Distance::kCosine || distance == Distance::kDot);
+    return is_dense() && (distance == Distance::kCosine || distance == Distance::kDot);
   }
 };
 

@@ -7,7 +7,8 @@
 namespace almagest {
 
 GrowingSegment::GrowingSegment(uint64_t id, std::span<const GrowingDenseField> dense,
-                               std::span<const FieldId> sparse, uint32_t capacity)
+                               std::span<const FieldId> sparse, uint32_t capacity,
+                               std::span<const GrowingMultiField> multi)
     : Segment(id), capacity_(capacity), slots_(new Slot[capacity]), deleted_(capacity) {
   ALMAGEST_CHECK(capacity > 0);
   for (const GrowingDenseField& spec : dense) {
@@ -17,6 +18,7 @@ GrowingSegment::GrowingSegment(uint64_t id, std::span<const GrowingDenseField> d
     if (spec.keeps_norms) field.norms.reset(new float[capacity]);
   }
   for (const FieldId field : sparse) sparse_[field];
+  for (const GrowingMultiField& spec : multi) multi_.try_emplace(spec.id, spec.dimension, capacity);
 }
 
 uint32_t GrowingSegment::Append(const GrowingRow& row) {
@@ -34,6 +36,8 @@ uint32_t GrowingSegment::Append(const GrowingRow& row) {
   for (const GrowingRow::Sparse& given : row.sparse) {
     ALMAGEST_CHECK(sparse_.at(given.field).Append(number, given.vector).has_value());
   }
+  for (const GrowingRow::Multi& given : row.multi)
+    multi_.at(given.field).Set(number, given.vectors);
   slots_[number] = row.slot;
   count_.store(number + 1, std::memory_order_release);
   return number;
@@ -62,6 +66,17 @@ const GrowingSparseIndex* GrowingSegment::growing_sparse(FieldId field) const {
   return found == sparse_.end() ? nullptr : &found->second;
 }
 
+const MultiRows* GrowingSegment::multi(FieldId field) const {
+  const auto found = multi_.find(field);
+  return found == multi_.end() || found->second.value_count() == 0 ? nullptr : &found->second;
+}
+
+uint64_t GrowingSegment::multi_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [id, rows] : multi_) bytes += rows.value_count() * sizeof(float);
+  return bytes;
+}
+
 uint64_t GrowingSegment::bytes_in_memory() const {
   const uint64_t rows = row_count();
   uint64_t bytes = rows * sizeof(Slot) + deleted_.word_count() * 8;
@@ -69,7 +84,7 @@ uint64_t GrowingSegment::bytes_in_memory() const {
     bytes += rows * (field.spec.dimension + (field.norms ? 1 : 0)) * sizeof(float);
   }
   for (const auto& [id, index] : sparse_) bytes += index.posting_count() * 8;
-  return bytes;
+  return bytes + multi_bytes();
 }
 
 }  // namespace almagest

@@ -21,6 +21,10 @@ struct GrowingDenseField {
   VersionId version = 0;  // What the rows are mapped by.
   bool keeps_norms = false;
 };
+struct GrowingMultiField {
+  FieldId id = 0;
+  uint32_t dimension = 0;
+};
 
 // A row to append; spans are borrowed for the call. A field that is not listed is absent.
 struct GrowingRow {
@@ -33,16 +37,22 @@ struct GrowingRow {
     FieldId field;
     SparseView vector;
   };
+  struct Multi {
+    FieldId field;
+    std::span<const float> vectors;
+  };
   Slot slot = kNoSlot;
   std::vector<Dense> dense;
   std::vector<Sparse> sparse;
+  std::vector<Multi> multi;
 };
 
 // Thread safety: one writer (the collection's writer mutex), any number of readers.
 class GrowingSegment final : public Segment {
  public:
   GrowingSegment(uint64_t id, std::span<const GrowingDenseField> dense,
-                 std::span<const FieldId> sparse, uint32_t capacity);
+                 std::span<const FieldId> sparse, uint32_t capacity,
+                 std::span<const GrowingMultiField> multi = {});
 
   // row_count() < capacity(). Published whole: readers see all of the row or nothing.
   uint32_t Append(const GrowingRow& row);
@@ -62,6 +72,10 @@ class GrowingSegment final : public Segment {
   std::optional<DenseField> dense(FieldId field) const override;
   const SparseIndex* sparse(FieldId) const override { return nullptr; }
   const GrowingSparseIndex* growing_sparse(FieldId field) const override;
+  const MultiRows* multi(FieldId field) const override;
+  // Of multi-vectors, whose rows have no size in common: what bounds the segment besides
+  // capacity().
+  uint64_t multi_bytes() const;
   uint64_t bytes_on_disk() const override { return 0; }
   uint64_t bytes_in_memory() const override;
 
@@ -80,6 +94,7 @@ class GrowingSegment final : public Segment {
   std::atomic<uint32_t> deleted_count_{0};
   std::map<FieldId, Dense> dense_;
   std::map<FieldId, GrowingSparseIndex> sparse_;
+  std::map<FieldId, GrowingMultiRows> multi_;
 };
 
 }  // namespace almagest

@@ -86,6 +86,10 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
       plan.sparse.push_back(field.id);
       continue;
     }
+    if (field.is_multi) {
+      plan.multi.push_back({field.id, field.dimension});
+      continue;
+    }
     // Fields that came or went since the sources were taken have nothing in them that counts.
     const auto dense = config.dense.find(field.name);
     const auto versions = sources.versions.find(field.id);
@@ -182,7 +186,7 @@ Result<> Run(CollectionState& state, const Sources& sources, StepThrottle& throt
     ALMAGEST_TRY_VOID(BuildSegmentFile(plan, state.store, throttle));
     std::vector<SealedSegment::FieldSpec> specs;
     for (const CollectionField& field : state.fields.All()) {
-      specs.push_back({field.id, field.is_sparse, field.dimension});
+      specs.push_back({field.id, field.is_sparse, field.dimension, field.is_multi});
     }
     auto opened = SealedSegment::Open(path, plan.id, specs);
     const Result<> prepared =

@@ -23,6 +23,9 @@ std::string DenseSection(FieldId field, std::string_view part) {
   return "dense" + std::to_string(field) + "." + std::string(part);
 }
 std::string SparseSection(FieldId field) { return "sparse" + std::to_string(field); }
+std::string MultiSection(FieldId field, std::string_view part) {
+  return "multi" + std::to_string(field) + "." + std::string(part);
+}
 
 Result<std::shared_ptr<SealedSegment>> SealedSegment::Open(const std::filesystem::path& path,
                                                            uint64_t id,
@@ -68,6 +71,8 @@ Result<> SealedSegment::Load(std::span<const FieldSpec> fields) {
       ALMAGEST_TRY(SparseIndex index, SparseIndex::Open(file_, SparseSection(spec.id)));
       ALMAGEST_TRY_VOID(CheckCount("sparse rows", index.row_count(), info.rows));
       sparse_.emplace(spec.id, index);
+    } else if (spec.is_multi) {
+      if (file_.Has(MultiSection(spec.id, "info"))) ALMAGEST_TRY_VOID(LoadMulti(spec));
     } else if (file_.Has(DenseSection(spec.id, "info"))) {
       ALMAGEST_TRY_VOID(LoadDense(spec));
     }
@@ -129,6 +134,17 @@ Result<> SealedSegment::LoadCodeGraph(const FieldSpec& spec, const DenseFieldInf
   return {};
 }
 
+Result<> SealedSegment::LoadMulti(const FieldSpec& spec) {
+  ALMAGEST_TRY(const auto info, file_.Value<MultiFieldInfo>(MultiSection(spec.id, "info")));
+  ALMAGEST_TRY_VOID(CheckCount("multi-vector dimension", info.dimension, spec.dimension));
+  ALMAGEST_TRY(const auto offsets, file_.Array<uint64_t>(MultiSection(spec.id, "offsets")));
+  ALMAGEST_TRY(const auto values, file_.Array<float>(MultiSection(spec.id, "vectors")));
+  ALMAGEST_TRY_VOID(CheckCount("multi-vectors", values.size(), info.vectors * info.dimension));
+  ALMAGEST_TRY(auto rows, MappedMultiRows::Make(info.dimension, row_count(), offsets, values));
+  multi_.emplace(spec.id, std::move(rows));
+  return {};
+}
+
 bool SealedSegment::MarkDeleted(uint32_t row) {
   if (!deleted_->Set(row)) return false;
   deleted_count_.fetch_add(1, std::memory_order_relaxed);
@@ -173,6 +189,11 @@ std::optional<Segment::DenseField> SealedSegment::dense(FieldId field) const {
   const auto found = dense_.find(field);
   if (found == dense_.end()) return std::nullopt;
   return found->second.field;
+}
+
+const MultiRows* SealedSegment::multi(FieldId field) const {
+  const auto found = multi_.find(field);
+  return found == multi_.end() ? nullptr : &found->second;
 }
 
 const SparseIndex* SealedSegment::sparse(FieldId field) const {

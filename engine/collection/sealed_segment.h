@@ -13,6 +13,11 @@
 //   denseF.graph.*    code_graph.h (Manhattan distance: hnsw_graph.h); only if the field takes more
 //                     than its full_scan_threshold_kb
 //   sparseF.*         sparse_index.h, for every sparse field that some row has
+//   multiF.info       MultiFieldInfo, for every multi-vector field that some row has
+//   multiF.offsets    rows + 1 u64: row r has the vectors from offsets[r] up to the next offset;
+//   none
+//                     where absent
+//   multiF.vectors    vectors * dimension float32, as given (cosine: normalised)
 #pragma once
 
 #include <atomic>
@@ -44,9 +49,16 @@ struct DenseFieldInfo {
   uint32_t reserved = 0;
 };
 
+struct MultiFieldInfo {
+  uint32_t dimension = 0;
+  uint32_t reserved = 0;
+  uint64_t vectors = 0;  // Of all rows together.
+};
+
 std::string SegmentFileName(uint64_t id);                        // "segment-7.alm"
 std::string DenseSection(FieldId field, std::string_view part);  // "dense0.rows"
 std::string SparseSection(FieldId field);                        // "sparse1"
+std::string MultiSection(FieldId field, std::string_view part);  // "multi2.vectors"
 
 // Thread safety: as Segment; MarkDeleted by one writer at a time.
 class SealedSegment final : public Segment {
@@ -55,6 +67,7 @@ class SealedSegment final : public Segment {
     FieldId id = 0;
     bool is_sparse = false;
     uint32_t dimension = 0;
+    bool is_multi = false;
   };
   // Maps the file and checks all of it, or only its structure and small sections: then Verify() is
   // for later, and until then rows may be wrong ones.
@@ -86,6 +99,7 @@ class SealedSegment final : public Segment {
   std::optional<DenseField> dense(FieldId field) const override;
   const SparseIndex* sparse(FieldId field) const override;
   const GrowingSparseIndex* growing_sparse(FieldId) const override { return nullptr; }
+  const MultiRows* multi(FieldId field) const override;
   uint64_t bytes_on_disk() const override { return file_.file_bytes(); }
   uint64_t bytes_in_memory() const override;
 
@@ -100,6 +114,7 @@ class SealedSegment final : public Segment {
   Result<> Load(std::span<const FieldSpec> fields);
   Result<> CheckSlots() const;
   Result<> LoadDense(const FieldSpec& spec);
+  Result<> LoadMulti(const FieldSpec& spec);
   Result<> LoadCodeGraph(const FieldSpec& spec, const DenseFieldInfo& info, Dense& dense);
 
   SectionFile file_;
@@ -107,6 +122,7 @@ class SealedSegment final : public Segment {
   std::span<const SequenceNumber> vector_sequences_;
   std::map<FieldId, Dense> dense_;
   std::map<FieldId, SparseIndex> sparse_;
+  std::map<FieldId, MappedMultiRows> multi_;
   std::unique_ptr<AtomicBitmap> deleted_;
   std::atomic<uint32_t> deleted_count_{0};
 };

@@ -2,7 +2,7 @@
 //   growing  append-only, in memory, scanned; rebuilt from storage after a crash.
 //   sealed   immutable and memory-mapped, with a graph per dense field (a code graph; HNSW for
 //            Manhattan distance) and an inverted index per sparse field. Rows are in ascending slot
-//            order.
+//            order. Multi-vectors are rows without an index.
 // A row is dead once its point was deleted or its vectors were replaced: one bit, set by the
 // collection's writer, read by searches without a lock.
 //
@@ -23,6 +23,7 @@
 #include "engine/index/dense_rows.h"
 #include "engine/index/growing_sparse_index.h"
 #include "engine/index/hnsw_graph.h"
+#include "engine/index/multi_rows.h"
 #include "engine/index/row_filter.h"
 #include "engine/index/sparse_index.h"
 #include "engine/types.h"
@@ -76,6 +77,8 @@ class Segment {
   virtual std::optional<DenseField> dense(FieldId field) const = 0;
   virtual const SparseIndex* sparse(FieldId field) const = 0;                 // Sealed.
   virtual const GrowingSparseIndex* growing_sparse(FieldId field) const = 0;  // Growing.
+  // Multi-vectors as given (cosine: normalised); nullptr when the segment holds none of the field.
+  virtual const MultiRows* multi(FieldId field) const = 0;
   virtual uint64_t bytes_on_disk() const = 0;
   virtual uint64_t bytes_in_memory() const = 0;
 

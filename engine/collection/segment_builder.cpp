@@ -204,6 +204,33 @@ Result<> WriteSparse(const SegmentPlan& plan, FieldId field, const KeyValueStore
   return arrays.View().Write(writer, SparseSection(field));
 }
 
+// Vectors stream through, a few points at a time; what is kept is one offset per row.
+Result<> WriteMulti(const SegmentPlan& plan, const SegmentPlan::Multi& field,
+                    const KeyValueStore& store, SectionWriter& writer, StepThrottle& throttle) {
+  const size_t count = plan.slots.size();
+  std::vector<uint64_t> offsets{0};
+  offsets.reserve(count + 1);
+  for (size_t first = 0; first < count; first += kStoredMultiVectorsBatch) {
+    const auto slots =
+        std::span(plan.slots).subspan(first, std::min(kStoredMultiVectorsBatch, count - first));
+    ALMAGEST_TRY(const auto vectors,
+                 ReadMultiVectors(store, plan.collection, field.id, slots, field.dimension));
+    for (const auto& vector : vectors) {
+      offsets.push_back(offsets.back() + (vector ? vector->rows() : 0));
+      if (!vector) continue;
+      const bool is_first = offsets.back() == vector->rows();
+      if (is_first) ALMAGEST_TRY_VOID(writer.Begin(MultiSection(field.id, "vectors")));
+      ALMAGEST_TRY_VOID(writer.Append(std::as_bytes(std::span<const float>(vector->values))));
+    }
+    ALMAGEST_TRY_VOID(throttle.Check());
+  }
+  if (offsets.back() == 0) return {};
+  ALMAGEST_TRY_VOID(writer.End());
+  ALMAGEST_TRY_VOID(writer.AddArray<uint64_t>(MultiSection(field.id, "offsets"), offsets));
+  return writer.AddValue(MultiSection(field.id, "info"),
+                         MultiFieldInfo{field.dimension, 0, offsets.back()});
+}
+
 }  // namespace
 
 Metric MetricOf(Distance distance) {
@@ -247,6 +274,9 @@ Result<> BuildSegmentFile(const SegmentPlan& plan, const KeyValueStore& store,
   }
   for (const FieldId field : plan.sparse) {
     ALMAGEST_TRY_VOID(WriteSparse(plan, field, store, writer, throttle));
+  }
+  for (const SegmentPlan::Multi& field : plan.multi) {
+    ALMAGEST_TRY_VOID(WriteMulti(plan, field, store, writer, throttle));
   }
   return writer.Finish();
 }

@@ -28,18 +28,24 @@ struct SegmentPlan {
     VersionId version = 0;
     std::shared_ptr<const LinearMap> document;  // nullptr: identity.
   };
+  struct Multi {
+    FieldId id = 0;
+    uint32_t dimension = 0;
+  };
   uint64_t id = 0;
   std::filesystem::path path;
   CollectionId collection = 0;
   std::vector<Dense> dense;
   std::vector<FieldId> sparse;
+  std::vector<Multi> multi;
   std::vector<Slot> slots;                       // Strictly ascending.
   std::vector<SequenceNumber> vector_sequences;  // One per slot.
 };
 
 // All or nothing: the file appears at plan.path complete and synced, or not at all.
 // Errors: kTimeout (the throttle stopped it), kStorageFull, kCorruption (a stored vector).
-// Memory: the rows of one dense field at a time, and what the graph's build takes. Cost: dominated
+// Memory: the rows of one dense field at a time, and what the graph's build takes (multi-vectors
+// stream through). Cost: dominated
 // by the graph (code_graph_build.h).
 Result<> BuildSegmentFile(const SegmentPlan& plan, const KeyValueStore& store,
                           StepThrottle& throttle);

@@ -275,10 +275,14 @@ void WriteStage::AddTo(WriteBatch* batch) const {
       if (had && !has) batch->Delete(family, VectorKey(state_.id, field.id, point.slot));
       if (!has || !HasField(point.changed_fields, field.id)) continue;
       const VectorData& vector = point.vectors.at(field.id);
-      const auto* sparse = std::get_if<SparseVector>(&vector);
-      batch->Put(family, VectorKey(state_.id, field.id, point.slot),
-                 sparse != nullptr ? EncodeSparseVector(sparse->indices, sparse->values)
-                                   : EncodeDenseVector(std::get<DenseVector>(vector)));
+      std::string key = VectorKey(state_.id, field.id, point.slot);
+      if (const auto* sparse = std::get_if<SparseVector>(&vector)) {
+        batch->Put(family, std::move(key), EncodeSparseVector(sparse->indices, sparse->values));
+      } else if (const auto* multi = std::get_if<MultiVector>(&vector)) {
+        batch->Put(family, std::move(key), EncodeDenseVector(multi->values));
+      } else {
+        batch->Put(family, std::move(key), EncodeDenseVector(std::get<DenseVector>(vector)));
+      }
     }
     if (point.payload_changed) {
       std::string key = PayloadKey(state_.id, point.slot);

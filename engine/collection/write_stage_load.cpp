@@ -55,26 +55,8 @@ Result<> WriteStage::LoadOldPayloads(std::span<StagedPoint* const> points) {
 
 Result<> WriteStage::LoadVectors(std::span<StagedPoint* const> points) {
   return ForBatches(points, &StagedPoint::vectors_loaded, [&](auto batch, auto& slots) -> Result<> {
-    for (const CollectionField& field : state_.fields.All()) {
-      if (field.is_sparse) {
-        ALMAGEST_TRY(auto vectors, ReadSparseVectors(state_.store, state_.id, field.id, slots));
-        for (size_t i = 0; i < batch.size(); ++i) {
-          if (!vectors[i]) continue;
-          batch[i]->vectors[field.id] =
-              SparseVector{std::move(vectors[i]->indices), std::move(vectors[i]->values)};
-        }
-        continue;
-      }
-      std::vector<float> values(batch.size() * field.dimension);
-      std::vector<bool> present;
-      ALMAGEST_TRY_VOID(ReadDenseVectors(state_.store, state_.id, field.id, slots, field.dimension,
-                                         values, &present));
-      for (size_t i = 0; i < batch.size(); ++i) {
-        if (!present[i]) continue;
-        const auto first = values.begin() + static_cast<ptrdiff_t>(i * field.dimension);
-        batch[i]->vectors[field.id] = DenseVector(first, first + field.dimension);
-      }
-    }
+    ALMAGEST_TRY(auto vectors, ReadAllVectors(state_.store, state_.id, state_.fields, slots));
+    for (size_t i = 0; i < batch.size(); ++i) batch[i]->vectors = std::move(vectors[i]);
     return {};
   });
 }

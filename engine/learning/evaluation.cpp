@@ -47,7 +47,7 @@ Result<> PrepareVersions(Collection& collection, const EvaluationRequest& reques
     bool is_known = version == 0;
     for (const std::string& name : names) {
       ALMAGEST_TRY(const Collection::Field field, collection.FindField(name));
-      if (field.is_sparse) continue;
+      if (field.is_sparse || field.is_multi()) continue;
       ALMAGEST_TRY(const auto versions, collection.Versions(name));
       if (versions->Find(version) == nullptr) continue;
       is_known = true;

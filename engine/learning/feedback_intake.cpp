@@ -60,6 +60,11 @@ class Intake {
                         "', which is sparse; feedback teaches "
                         "dense vectors");
     }
+    if (field->is_multi()) {
+      return FailAt(ErrorCode::kInvalidArgument, place_,
+                    ".vector is '" + event.vector_name +
+                        "', which is a multi-vector; feedback teaches dense vectors");
+    }
     if (auto* vector = std::get_if<DenseVector>(&input.query)) {
       event.query = std::move(*vector);
     } else if (const auto* point = std::get_if<PointId>(&input.query)) {

@@ -84,6 +84,11 @@ Result<std::string> Learning::StartAdaptation(const std::string& collection_name
     return Fail(ErrorCode::kFailedPrecondition,
                 "vector '" + request.vector_name + "' is sparse; adapters are for dense vectors");
   }
+  if (field.is_multi()) {
+    return Fail(
+        ErrorCode::kFailedPrecondition,
+        "vector '" + request.vector_name + "' is a multi-vector; adapters are for dense vectors");
+  }
   if (field.dense.distance != Distance::kCosine && field.dense.distance != Distance::kDot) {
     return Fail(ErrorCode::kFailedPrecondition,
                 "vector '" + request.vector_name + "' has the distance " +

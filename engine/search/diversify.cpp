@@ -5,6 +5,7 @@
 
 #include "engine/collection/segment_builder.h"
 #include "engine/index/distance.h"
+#include "engine/search/multi_search.h"
 
 namespace almagest {
 namespace {
@@ -46,6 +47,22 @@ Result<std::vector<RankedSlot>> Select(const std::vector<RankedSlot>& candidates
     selected.push_back(candidates[position]);
   }
   return selected;
+}
+
+// Vectors of another kind than dense, one by one: those of the candidates that still have theirs.
+template <class Vector>
+Result<std::vector<Vector>> ReadVectors(const Collection& collection,
+                                        const std::string& vector_name, std::span<const Slot> slots,
+                                        std::vector<bool>& present) {
+  std::vector<Vector> vectors;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    ALMAGEST_TRY(NamedVectors named,
+                 collection.Vectors(slots[i], {VectorSelector::Kind::kNames, {vector_name}}));
+    const auto found = named.find(vector_name);
+    present[i] = found != named.end();
+    if (present[i]) vectors.push_back(std::get<Vector>(std::move(found->second)));
+  }
+  return vectors;
 }
 
 }  // namespace
@@ -94,18 +111,22 @@ Result<std::vector<RankedSlot>> Diversify(const Collection& collection, const Co
   for (const RankedSlot& candidate : candidates) slots.push_back(candidate.slot);
   std::vector<bool> present(slots.size(), false);
   if (field.is_sparse) {
-    std::vector<SparseVector> vectors;
-    for (size_t i = 0; i < slots.size(); ++i) {
-      ALMAGEST_TRY(NamedVectors named,
-                   collection.Vectors(slots[i], {VectorSelector::Kind::kNames, {vector_name}}));
-      const auto found = named.find(vector_name);
-      present[i] = found != named.end();
-      if (present[i]) vectors.push_back(std::get<SparseVector>(std::move(found->second)));
-    }
+    ALMAGEST_TRY(const auto vectors,
+                 ReadVectors<SparseVector>(collection, vector_name, slots, present));
     return Select(
         Present(candidates, present),
         [&](size_t a, size_t b) { return SparseDot(vectors[a], vectors[b]); }, diversity, limit,
         deadline);
+  }
+  if (field.is_multi()) {
+    ALMAGEST_TRY(const auto vectors,
+                 ReadVectors<MultiVector>(collection, vector_name, slots, present));
+    return Select(
+        Present(candidates, present),
+        [&](size_t a, size_t b) {
+          return MultiSimilarity(field.dense.distance, vectors[a], vectors[b]);
+        },
+        diversity, limit, deadline);
   }
   const size_t dimension = field.dense.dimension;
   ALMAGEST_TRY(std::vector<float> served, collection.BaseVectors(field.id, slots, &present));

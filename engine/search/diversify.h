@@ -19,7 +19,8 @@ Result<std::vector<size_t>> SelectDiverse(std::span<const float> relevance,
                                           double diversity, size_t limit, const Deadline& deadline);
 
 // The same for the results of a search (best first). Dense vectors are compared as documents of
-// `version`. A candidate whose vector was removed meanwhile is left out.
+// `version`; of two multi-vectors the candidate is the query and the picked one the document. A
+// candidate whose vector was removed meanwhile is left out.
 Result<std::vector<RankedSlot>> Diversify(const Collection& collection, const CollectionView& view,
                                           const std::string& vector_name,
                                           const Collection::Field& field,

@@ -102,24 +102,42 @@ Result<VectorData> VectorInputs::VectorOf(const PointId& id) {
   return std::move(found->second);
 }
 
-Result<> VectorInputs::Check(const VectorData& vector) const {
-  const auto* dense = std::get_if<DenseVector>(&vector);
-  if (field_.is_sparse != (dense == nullptr)) {
+Result<> VectorInputs::Check(VectorData& vector) const {
+  const bool given_sparse = std::holds_alternative<SparseVector>(vector);
+  if (field_.is_sparse != given_sparse) {
     const std::string own = field_.is_sparse ? "sparse" : "dense";
     const std::string given = field_.is_sparse ? "dense" : "sparse";
     return Fail(ErrorCode::kInvalidArgument, "vector '" + node_.using_vector + "' is " + own +
                                                  ", the query is a " + given + " vector");
   }
-  if (dense == nullptr) return {};
-  if (dense->size() != field_.dense.dimension) {
+  if (given_sparse) return {};
+  const auto* multi = std::get_if<MultiVector>(&vector);
+  if (multi != nullptr && !field_.is_multi()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "Conversion between multi and regular vectors failed: vector '" +
+                    node_.using_vector + "' has one vector per point, the query has several");
+  }
+  const std::vector<float>& values =
+      multi != nullptr ? multi->values : std::get<DenseVector>(vector);
+  const size_t dimension = multi != nullptr ? multi->dimension : values.size();
+  if (dimension != field_.dense.dimension) {
     return Fail(ErrorCode::kInvalidArgument,
                 "Vector dimension error: expected dim: " + std::to_string(field_.dense.dimension) +
-                    ", got " + std::to_string(dense->size()));
+                    ", got " + std::to_string(dimension));
   }
-  for (const float value : *dense) {
+  if (values.empty() || values.size() % dimension != 0 || values.size() > kMultiVectorValuesMax) {
+    return Fail(ErrorCode::kOutOfRange,
+                "the query has " + std::to_string(values.size()) + " values, but at most " +
+                    std::to_string(kMultiVectorValuesMax) + " in full rows are allowed");
+  }
+  for (const float value : values) {
     if (!std::isfinite(value)) {
       return Fail(ErrorCode::kOutOfRange, "the query vector holds a value that is not finite");
     }
+  }
+  if (field_.is_multi() && multi == nullptr) {
+    vector =
+        MultiVector{static_cast<uint32_t>(dimension), std::get<DenseVector>(std::move(vector))};
   }
   return {};
 }
@@ -131,6 +149,9 @@ Result<VectorData> VectorInputs::Resolve(const VectorInput& input) {
   } else if (const auto* dense = std::get_if<DenseVector>(&input)) {
     vector = *dense;
     RoundTo(field_.dense.datatype, std::get<DenseVector>(vector));
+  } else if (const auto* multi = std::get_if<MultiVector>(&input)) {
+    vector = *multi;
+    RoundTo(field_.dense.datatype, std::get<MultiVector>(vector).values);
   } else {
     vector = std::get<SparseVector>(input);
   }
@@ -141,8 +162,15 @@ Result<VectorData> VectorInputs::Resolve(const VectorInput& input) {
 Result<std::vector<VectorData>> VectorInputs::ResolveAll(std::span<const VectorInput> inputs) {
   std::vector<VectorData> vectors;
   vectors.reserve(inputs.size());
+  size_t multi_values = 0;
   for (const VectorInput& input : inputs) {
     ALMAGEST_TRY(VectorData vector, Resolve(input));
+    if (const auto* multi = std::get_if<MultiVector>(&vector)) multi_values += multi->values.size();
+    if (multi_values > kExampleValuesMax) {
+      return Fail(ErrorCode::kOutOfRange, "the examples have " + std::to_string(multi_values) +
+                                              " values or more together; the limit is " +
+                                              std::to_string(kExampleValuesMax));
+    }
     vectors.push_back(std::move(vector));
   }
   return vectors;

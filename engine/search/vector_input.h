@@ -9,6 +9,9 @@
 
 namespace almagest {
 
+// Values of the multi-vectors in one list of examples: 64 MiB.
+inline constexpr size_t kExampleValuesMax = size_t{1} << 24;
+
 // Not thread-safe: one object per query node.
 class VectorInputs {
  public:
@@ -17,15 +20,16 @@ class VectorInputs {
                const QueryRequest& request)
       : collection_(collection), field_(field), node_(node), request_(request) {}
 
-  // A dense vector of the field's dimension with finite values, or a sparse one, as the field is.
-  // kInvalidArgument for another kind or dimension, kNotFound for an absent point, vector or lookup
-  // collection.
+  // A dense vector of the field's dimension with finite values, a sparse one, or a multi-vector
+  // (one vector counts as one row), as the field is. kInvalidArgument for another kind or
+  // dimension, kNotFound for an absent point, vector or lookup collection.
   Result<VectorData> Resolve(const VectorInput& input);
+  // kOutOfRange when multi-vectors have more than kExampleValuesMax values together.
   Result<std::vector<VectorData>> ResolveAll(std::span<const VectorInput> inputs);
 
  private:
   Result<VectorData> VectorOf(const PointId& id);
-  Result<> Check(const VectorData& vector) const;
+  Result<> Check(VectorData& vector) const;
 
   const Collection& collection_;
   const Collection::Field& field_;

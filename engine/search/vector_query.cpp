@@ -8,6 +8,7 @@
 #include "engine/search/dense_search.h"
 #include "engine/search/diversify.h"
 #include "engine/search/example_scoring.h"
+#include "engine/search/multi_search.h"
 #include "engine/search/sparse_search.h"
 #include "engine/search/vector_input.h"
 
@@ -90,6 +91,17 @@ Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, si
     }
     return SearchSparse(context_.collection, context_.view, search);
   }
+  if (field_.is_multi()) {
+    MultiSearch search;
+    search.field = field_;
+    search.query = &std::get<MultiVector>(target);
+    search.k = k;
+    search.allowed = allowed;
+    search.indexed_only = node.params.indexed_only;
+    search.deadline = context_.request.deadline;
+    if (context_.trace != nullptr) search.trace = &context_.trace->segments;
+    return SearchMulti(context_.view, search);
+  }
   DenseSearch search;
   search.vector_name = node.using_vector;
   search.field = field_;
@@ -163,6 +175,22 @@ SparseVector AverageSparse(const std::vector<VectorData>& positive,
   return average;
 }
 
+// An average would mix up rows that mean different things: the rows of all positive examples side
+// by side, and those of the negative ones turned round, as Qdrant does it.
+MultiVector JoinExamples(const std::vector<VectorData>& positive,
+                         const std::vector<VectorData>& negative) {
+  MultiVector joined;
+  for (const VectorData& data : positive) {
+    const auto& vector = std::get<MultiVector>(data);
+    joined.dimension = vector.dimension;
+    joined.values.insert(joined.values.end(), vector.values.begin(), vector.values.end());
+  }
+  for (const VectorData& data : negative) {
+    for (const float value : std::get<MultiVector>(data).values) joined.values.push_back(-value);
+  }
+  return joined;
+}
+
 std::vector<DenseVector> AsDense(std::vector<VectorData> vectors) {
   std::vector<DenseVector> dense;
   for (VectorData& vector : vectors) dense.push_back(std::get<DenseVector>(std::move(vector)));
@@ -182,6 +210,7 @@ Result<std::vector<RankedSlot>> VectorQuery::Recommend(const RecommendQuery& que
     ALMAGEST_TRY(auto positive, inputs_.ResolveAll(query.positive));
     ALMAGEST_TRY(auto negative, inputs_.ResolveAll(query.negative));
     if (field_.is_sparse) return NearestTo(AverageSparse(positive, negative), context_.limit);
+    if (field_.is_multi()) return NearestTo(JoinExamples(positive, negative), context_.limit);
     return NearestTo(AverageExample(AsDense(std::move(positive)), AsDense(std::move(negative))),
                      context_.limit);
   }

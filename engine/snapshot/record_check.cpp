@@ -26,7 +26,7 @@ tl::unexpected<Error> Fault(const char* what) { return Fail(ErrorCode::kInvalidA
 
 RecordCheck::RecordCheck(const CollectionConfig& config) {
   for (const CollectionField& field : FieldsOf(config)) {
-    if (!field.is_sparse) dense_dimensions_[field.id] = field.dimension;
+    if (!field.is_sparse) dimensions_[field.id] = {field.dimension, field.is_multi};
   }
 }
 
@@ -109,10 +109,11 @@ Result<> RecordCheck::CheckVector(const std::string& key, std::string_view value
   if (!dense || !std::ranges::all_of(*dense, [](float x) { return std::isfinite(x); })) {
     return Fault("a vector is damaged");
   }
-  const auto dimension = dense_dimensions_.find(parts->field);
-  // Several rows where a point has several vectors of a name; one elsewhere, as opening checks.
-  if (dimension != dense_dimensions_.end() &&
-      (dense->empty() || dense->size() % dimension->second != 0)) {
+  const auto found = dimensions_.find(parts->field);
+  if (found == dimensions_.end()) return {};
+  const auto& [dimension, is_multi] = found->second;
+  if (dense->empty() || dense->size() % dimension != 0 ||
+      (!is_multi && dense->size() != dimension)) {
     return Fault("a vector has not the dimension of its collection");
   }
   return {};

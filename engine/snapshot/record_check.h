@@ -28,7 +28,11 @@ class RecordCheck {
   Result<> CheckPoint(std::string_view value);
   Result<> CheckVector(const std::string& key, std::string_view value, bool is_sparse);
 
-  std::map<FieldId, uint32_t> dense_dimensions_;
+  struct FieldShape {
+    uint32_t dimension = 0;
+    bool is_multi = false;  // Several rows of that dimension; one elsewhere.
+  };
+  std::map<FieldId, FieldShape> dimensions_;
   bool has_counters_ = false;
   Slot next_slot_ = 0;
   Slot largest_slot_ = 0;

@@ -13,8 +13,9 @@ namespace almagest {
 
 struct ModelPoint {
   nlohmann::json payload = nlohmann::json::object();
-  // Scores are chosen to be unique: dense is [x, 1], sparse one weight at index 7.
-  std::optional<double> dense, sparse;
+  // Scores are chosen to be unique: dense is [x, 1], sparse one weight at index 7, multi [[x, 0],
+  // [0, 1]].
+  std::optional<double> dense, sparse, multi;
 };
 
 class Model {
@@ -128,7 +129,8 @@ class Model {
     }
     if (condition.contains("has_vector")) {
       const ModelPoint& point = points.at(id);
-      return (condition["has_vector"] == "d" ? point.dense : point.sparse).has_value();
+      const Json& name = condition["has_vector"];
+      return (name == "d" ? point.dense : name == "s" ? point.sparse : point.multi).has_value();
     }
     if (condition.contains("nested")) {
       const Json& nested = condition["nested"];

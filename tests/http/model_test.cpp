@@ -16,7 +16,12 @@ class ModelRun {
  public:
   explicit ModelRun(uint64_t seed) : random_(seed) {
     Ask("PUT", "/collections/m",
-        {{"vectors", {{"d", {{"size", 2}, {"distance", "Dot"}}}}},
+        {{"vectors",
+          {{"d", {{"size", 2}, {"distance", "Dot"}}},
+           {"m",
+            {{"size", 2},
+             {"distance", "Dot"},
+             {"multivector_config", {{"comparator", "max_sim"}}}}}}},
          {"sparse_vectors", {{"s", Json::object()}}},
          {"almagest", {{"durability", "process"}}}});
   }
@@ -129,7 +134,7 @@ class ModelRun {
       case 9:
         return {{"has_id", {Below(60), Below(60), Below(60)}}};
       case 10:
-        return {{"has_vector", Chance(50) ? "d" : "s"}};
+        return {{"has_vector", Chance(40) ? "d" : Chance(50) ? "s" : "m"}};
       case 11:
         return Chance(50) ? Match("b", "value", Chance(50)) : Match("w", "prefix", Word());
       case 12: {
@@ -162,6 +167,10 @@ class ModelRun {
     if (Chance(80)) vectors["d"] = {*(point.dense = UniqueScore()), 1};
     if (Chance(60)) {
       vectors["s"] = {{"indices", {7}}, {"values", {*(point.sparse = UniqueScore() + 1)}}};
+    }
+    if (Chance(60)) {
+      const double x = *(point.multi = UniqueScore());
+      vectors["m"] = Json::array({Json::array({x, 0}), Json::array({0, 1})});
     }
     return vectors;
   }
@@ -234,8 +243,11 @@ class ModelRun {
   }
   void ChangeVectors() {
     if (Chance(50)) {
-      Json body = {{"vector", {"s"}}};
-      for (const int id : Select(body)) model_.points[id].sparse.reset();
+      const bool multi = Chance(50);
+      Json body = {{"vector", {multi ? "m" : "s"}}};
+      for (const int id : Select(body)) {
+        (multi ? model_.points[id].multi : model_.points[id].sparse).reset();
+      }
       Ask("POST", "/collections/m/points/vectors/delete", body);
       return;
     }
@@ -325,6 +337,23 @@ class ModelRun {
     one["filter"] = filter;
     one["limit"] = limit;
     Expect(one, Ranked(ids, &ModelPoint::sparse, 1, SIZE_MAX), limit);
+    // Half of [1, 0] and half of [0, 1]: half the score, and a half that all have.
+    const auto halves = [](Scores scores) {
+      for (auto& [score, id] : scores) score = 0.5 * score + 0.5;
+      return scores;
+    };
+    one = {{"query", {{0.5, 0}, {0, 0.5}}}, {"using", "m"}, {"filter", filter}, {"limit", limit}};
+    const Scores multi = halves(Ranked(ids, &ModelPoint::multi, 1, SIZE_MAX));
+    Expect(one, multi, limit);
+    one.erase("filter");
+    one["prefetch"] = {dense};
+    one["prefetch"][0]["filter"] = filter;
+    const Scores first = Ranked(ids, &ModelPoint::dense, sign, dense["limit"]);
+    Scores rescored = multi;
+    std::erase_if(rescored, [&](const auto& entry) {
+      return std::ranges::none_of(first, [&](const auto& f) { return f.second == entry.second; });
+    });
+    Expect(one, rescored, limit);
     std::map<int, double> fused;
     for (const Scores& leg : {Ranked(ids, &ModelPoint::dense, sign, dense["limit"]),
                               Ranked(ids, &ModelPoint::sparse, 1, sparse["limit"])}) {

@@ -114,7 +114,7 @@ TEST(QueryParser, RefusesByName) {
       {R"({"query": {"formula": []}})", "[query.formula]: expected an expression"},
       {R"({"query": {"relevance_feedback": {}}})", "missing field `target`"},
       {R"({"query": {"nearest": [1], "mmr": {"diversity": 2}}})", "query.mmr.diversity"},
-      {R"({"query": [[1], [2]]})", "multi-vectors"},
+      {R"({"query": [[1], [2, 3]]})", "the same dimension"},
       {R"({"query": [1], "lookup_from": {"vector": "x"}})", "missing field `collection`"},
       {R"({"query": [1], "shard_key": "x"})", "`shard_key` is not supported"},
       {R"({"query": [1], "params": {"quantization": {"oversampling": 0.5}}})",

@@ -36,13 +36,21 @@ TEST_F(VectorParserTest, ReadsAllForms) {
   EXPECT_THAT(std::get<DenseVector>(named->at("a")), ElementsAre(1));
   EXPECT_EQ(std::get<SparseVector>(named->at("s")), (SparseVector{{2, 7}, {0.5f, 1}}));
   EXPECT_TRUE(Parse("{}")->empty());
+  const auto multi = Parse(R"({"m": [[1, 2], [3, 4], [5, 6]], "n": [[7]]})");
+  ASSERT_TRUE(multi.has_value());
+  EXPECT_EQ(std::get<MultiVector>(multi->at("m")), (MultiVector{2, {1, 2, 3, 4, 5, 6}}));
+  EXPECT_EQ(std::get<MultiVector>(multi->at("n")), (MultiVector{1, {7}}));
+  // What it is for knows its dimension, and refuses it.
+  EXPECT_TRUE(std::get<DenseVector>(Parse("[]")->at("")).empty());
 }
 
 TEST_F(VectorParserTest, RefusesWhatIsNoVector) {
   EXPECT_THAT(ErrorOf("[1, \"2\"]"), HasSubstr("[[1]]: expected a number"));
   EXPECT_THAT(ErrorOf("[1, 1e39]"), HasSubstr("must be a finite 32-bit float"));
-  EXPECT_THAT(ErrorOf("[]"), HasSubstr("must be a vector of at least one component"));
-  EXPECT_THAT(ErrorOf("[[1, 2]]"), HasSubstr("multi-vectors"));
+  EXPECT_THAT(ErrorOf("[[1], [\"2\"]]"), HasSubstr("[[1][0]]: expected a number"));
+  EXPECT_THAT(ErrorOf("[[1], 2]"), HasSubstr("[[1]]: expected an array of numbers"));
+  EXPECT_THAT(ErrorOf("[[1], []]"), HasSubstr("all vectors must be non-empty"));
+  EXPECT_THAT(ErrorOf("[[1], [1, 2]]"), HasSubstr("found vector with dimension 2"));
   EXPECT_THAT(ErrorOf("7"), HasSubstr("expected a vector"));
   EXPECT_THAT(ErrorOf(R"({"a": null})"), HasSubstr("[a]: expected a vector"));
 }

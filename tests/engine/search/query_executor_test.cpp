@@ -43,8 +43,7 @@ class QueryExecutor : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  static QueryNode Nearest(std::variant<DenseVector, SparseVector, PointId> target,
-                           std::string field = "", uint64_t limit = 10) {
+  static QueryNode Nearest(VectorInput target, std::string field = "", uint64_t limit = 10) {
     QueryNode node;
     node.query = NearestQuery{std::move(target)};
     node.using_vector = std::move(field);
