@@ -97,9 +97,13 @@ uint64_t MemoryNeeded(std::span<const WriteOperation> operations) {
     for (const PointInput& point : points) {
       bytes += kPerPoint + (point.payload ? point.payload->size() : 0);
       for (const auto& [name, vector] : point.vectors) {
-        const auto* dense = std::get_if<DenseVector>(&vector);
-        bytes += dense != nullptr ? 2 * dense->size() * sizeof(float)
-                                  : 4 * std::get<SparseVector>(vector).indices.size() * 8;
+        if (const auto* dense = std::get_if<DenseVector>(&vector)) {
+          bytes += 2 * dense->size() * sizeof(float);
+        } else if (const auto* multi = std::get_if<MultiVector>(&vector)) {
+          bytes += 2 * multi->values.size() * sizeof(float);
+        } else {
+          bytes += 4 * std::get<SparseVector>(vector).indices.size() * 8;
+        }
       }
     }
   };

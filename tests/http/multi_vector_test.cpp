@@ -97,7 +97,7 @@ TEST_F(MultiVectorTest, SettingsAreShownAndChanged) {
   Do("PUT", "/collections/h", R"({"vectors": {"size": 1, "distance": "Dot",
       "datatype": "float16", "multivector_config": {"comparator": "max_sim"}}})");
   Do("PUT", "/collections/h/points", R"({"points": [{"id": 1, "vector": [[0.1], [2049]]}]})");
-  EXPECT_EQ(Do("GET", "/collections/h/points/1").at("vector").dump(), "[[0.09997559],[2048]]");
+  EXPECT_EQ(Do("GET", "/collections/h/points/1").at("vector").dump(), "[[0.099975586],[2048]]");
 }
 
 TEST_F(MultiVectorTest, TheUnnamedVectorAndALiveOne) {
