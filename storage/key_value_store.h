@@ -89,6 +89,9 @@ class KeyValueStore {
   // room. Only after a failed log write does the store go read-only (kUnavailable on every later
   // write), since what reached the disk is unknown.
   virtual Result<> Write(const WriteBatch& batch, Durability durability) = 0;
+  // kStorageFull if a write of so many bytes would be refused now for want of room. For work that
+  // ends with a write and fills the same disk before.
+  virtual Result<> CheckRoom(uint64_t /*bytes*/) const { return {}; }
   // Makes everything acknowledged so far survive power loss.
   virtual Result<> Sync() = 0;
   // A consistent copy in a new folder (hard links where possible). The folder must not exist.

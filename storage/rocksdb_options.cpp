@@ -63,17 +63,26 @@ const char* ColumnFamilyName(ColumnFamily family) {
 void BackgroundErrors::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
                                          rocksdb::Status* status) {
   using Reason = rocksdb::BackgroundErrorReason;
+  const std::lock_guard lock(mutex_);
+  const std::string text = status->ToString();
   if (reason == Reason::kWriteCallback || reason == Reason::kMemTable) {
-    log_failed_ = true;
+    // Writes that were refused for an error of before are told of with that error.
+    if (text != waiting_for_) log_failed_ = true;
   } else if (status->IsNoSpace()) {
-    waits_for_room_ = true;
+    waiting_for_ = text;
   }
 }
 
 void BackgroundErrors::OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) {
   if (!info.new_bg_error.ok()) return;
-  waits_for_room_ = false;
+  const std::lock_guard lock(mutex_);
+  waiting_for_.clear();
   LogInfo("storage: there is room on the disk again, writes go on");
+}
+
+bool BackgroundErrors::waits_for_room() const {
+  const std::lock_guard lock(mutex_);
+  return !waiting_for_.empty() && !log_failed_;
 }
 
 rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options) {

@@ -4,8 +4,9 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 
-#include <atomic>
 #include <memory>
+#include <mutex>
+#include <string>
 
 #include "storage/key_value_store.h"
 #include "storage/rocksdb_store.h"
@@ -22,11 +23,12 @@ class BackgroundErrors : public rocksdb::EventListener {
  public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override;
   void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override;
-  bool waits_for_room() const { return waits_for_room_ && !log_failed_; }
+  bool waits_for_room() const;
 
  private:
-  std::atomic<bool> waits_for_room_{false};
-  std::atomic<bool> log_failed_{false};  // For good.
+  mutable std::mutex mutex_;
+  std::string waiting_for_;  // The error; empty if there is none.
+  bool log_failed_ = false;  // For good.
 };
 
 rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options);

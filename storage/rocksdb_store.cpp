@@ -198,6 +198,21 @@ class RocksDbStore : public KeyValueStore {
     });
   }
 
+  // Refuses a write while nothing has failed yet: after a failed log write only a restart helps,
+  // but this ends by itself when there is room again. The bytes are needed twice, by the log and by
+  // the flush. A file system that cannot tell is taken to have room. About a microsecond.
+  Result<> CheckRoom(uint64_t bytes) const override {
+    std::error_code error;
+    const auto space =
+        disk_space_ ? disk_space_(directory_) : std::filesystem::space(directory_, error);
+    const uint64_t needed = std::min<uint64_t>(free_bytes_min_, space.capacity / 2) + 2 * bytes;
+    if (error || space.available >= needed) return {};
+    return Fail(ErrorCode::kStorageFull,
+                "the disk of the data folder is full: a write of " + std::to_string(bytes) +
+                    " bytes needs " + std::to_string(needed) + " bytes free, there are " +
+                    std::to_string(space.available) + "; searches go on, free space and try again");
+  }
+
   Result<> Sync() override {
     ALMAGEST_TRY_VOID(CheckWritable());
     return Guarded("sync", [&]() -> Result<> { return Checked(db().SyncWAL(), "sync"); });
@@ -239,22 +254,6 @@ class RocksDbStore : public KeyValueStore {
     return Fail(ErrorCode::kUnavailable,
                 "storage is read-only after a failed write (" + failure_ +
                     "): free space or repair the disk, then restart the server");
-  }
-
-  // Refuses a write while nothing has failed yet: after a failed log write only a restart helps,
-  // but this ends by itself when there is room again. The bytes are needed twice, by the log and by
-  // the flush. A file system that cannot tell is taken to have room. About a microsecond.
-  Result<> CheckRoom(uint64_t batch_bytes) const {
-    std::error_code error;
-    const auto space =
-        disk_space_ ? disk_space_(directory_) : std::filesystem::space(directory_, error);
-    const uint64_t needed =
-        std::min<uint64_t>(free_bytes_min_, space.capacity / 8) + 2 * batch_bytes;
-    if (error || space.available >= needed) return {};
-    return Fail(ErrorCode::kStorageFull,
-                "the disk of the data folder is full: a write of " + std::to_string(batch_bytes) +
-                    " bytes needs " + std::to_string(needed) + " bytes free, there are " +
-                    std::to_string(space.available) + "; searches go on, free space and try again");
   }
 
   // What reached the disk is unknown after a failed log write, so nothing may follow it.

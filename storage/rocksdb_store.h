@@ -24,8 +24,8 @@ struct RocksDbOptions {
   size_t total_write_buffer_bytes = size_t{96} << 20;
   // The log is cut by flushing when it grows beyond this; replaying it bounds the restart time.
   size_t log_bytes_max = size_t{128} << 20;
-  // Writes are refused (kStorageFull) while the disk has less free than this (or an eighth of the
-  // disk, if that is less) and twice the write's bytes: what was acknowledged can still be flushed,
+  // Writes are refused (kStorageFull) while the disk has less free than this (or half of the disk,
+  // if that is less) and twice the write's bytes: what was acknowledged can still be flushed,
   // and nothing has failed when there is room again.
   uint64_t free_bytes_min = uint64_t{64} << 20;
   // What the disk says of itself; tests put their own in. Empty: asks the file system.

@@ -181,6 +181,12 @@ Result<> Run(CollectionState& state, const Sources& sources, StepThrottle& throt
   std::shared_ptr<SealedSegment> built;
   std::filesystem::path path;
   if (!rows.empty()) {
+    // A segment that cannot be committed would only fill the disk further.
+    uint64_t bytes = 0;
+    for (const SegmentHandle& handle : sources.handles) {
+      bytes += handle.segment()->bytes_on_disk() + handle.segment()->bytes_in_memory();
+    }
+    ALMAGEST_TRY_VOID(state.store.CheckRoom(bytes));
     const SegmentPlan plan = MakePlan(state, sources, rows);
     path = plan.path;
     ALMAGEST_TRY_VOID(BuildSegmentFile(plan, state.store, throttle));

@@ -59,12 +59,12 @@ fs::path NewestLog(const fs::path& directory) {
 TEST(RocksDbStoreTest, RefusesWritesOnAFullDiskAndGoesOnWhenThereIsRoom) {
   const TemporaryFolder folder;
   RocksDbOptions options;
-  std::filesystem::space_info space{.capacity = 8 << 20, .free = 4 << 20, .available = 4 << 20};
+  std::filesystem::space_info space{.capacity = 2 << 20, .free = 4 << 20, .available = 4 << 20};
   options.disk_space = [&](const fs::path&) { return space; };
   auto store = OpenRocksDbStore(folder.path(), options);
   ASSERT_TRUE(store) << store.error().message;
   ASSERT_TRUE(Put(**store, 0));
-  space.available = 1 << 20;  // An eighth: nothing is left for the write itself.
+  space.available = 1 << 20;  // Half: nothing is left for the write itself.
   const auto refused = Put(**store, 1);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kStorageFull);
