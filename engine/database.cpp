@@ -169,6 +169,7 @@ Result<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options)
   learning.trainer_executable = options.trainer_executable;
   learning.trainer_threads = options.trainer_threads;
   learning.find_collection = [raw](const std::string& name) { return raw->Find(name); };
+  learning.collections = [raw] { return raw->Collections(); };
   ALMAGEST_TRY(state->learning, Learning::Open(*state->store, std::move(learning)));
   if (options.optimizer_enabled) {
     state->optimizer = std::make_unique<OptimizerThread>([raw] { return raw->Collections(); },

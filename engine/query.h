@@ -117,7 +117,9 @@ struct LookupFrom {
   std::optional<std::string> vector_name;  // Default: the searched vector's name.
 };
 struct FusionQuery {
-  enum class Kind : uint8_t { kRrf, kDbsf };
+  // kLearned: RRF by the constant and weights that the active version of the dense prefetch came
+  // with (learned_fusion.h); k and weights are not looked at.
+  enum class Kind : uint8_t { kRrf, kDbsf, kLearned };
   Kind kind = Kind::kRrf;
   double rrf_k = 2;             // Cormack et al. 2009 use 60; Qdrant's default is 2.
   std::vector<double> weights;  // One per prefetch, or empty for all 1. RRF only.

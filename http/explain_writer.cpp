@@ -22,6 +22,7 @@ void WriteLeg(JsonWriter& json, const LegTrace& leg) {
   json.Key("query").String(leg.kind);
   if (!leg.vector_name.empty()) json.Key("using").String(leg.vector_name);
   if (leg.version) json.Key("version").Unsigned(*leg.version);
+  if (!leg.reason.empty()) json.Key("reason").String(leg.reason);
   if (leg.matches) json.Key("matches").Unsigned(*leg.matches);
   json.Key("found").Unsigned(leg.results.size());
   json.Key("segments").BeginArray();

@@ -98,6 +98,8 @@ Result<Reply> HandleCancelJob(Service& service, const HttpRequest& request);
 Result<Reply> HandleListVersions(Service& service, const HttpRequest& request);
 Result<Reply> HandleActivateVersion(Service& service, const HttpRequest& request);
 Result<Reply> HandleRollbackVersion(Service& service, const HttpRequest& request);
+Result<Reply> HandleGetPolicy(Service& service, const HttpRequest& request);
+Result<Reply> HandleSetPolicy(Service& service, const HttpRequest& request);
 Result<Reply> HandleGetReembedding(Service& service, const HttpRequest& request);
 Result<Reply> HandleSetReembedding(Service& service, const HttpRequest& request);
 

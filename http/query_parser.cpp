@@ -46,8 +46,10 @@ Result<FusionQuery> ParseFusionName(const JsonValue& value) {
   FusionQuery fusion;
   if (name == "dbsf") {
     fusion.kind = FusionQuery::Kind::kDbsf;
+  } else if (name == "learned") {
+    fusion.kind = FusionQuery::Kind::kLearned;
   } else if (name != "rrf") {
-    return Fail(FormatError(value.path(), "expected `rrf` or `dbsf`"));
+    return Fail(FormatError(value.path(), "expected `rrf`, `dbsf` or `learned`"));
   }
   return fusion;
 }

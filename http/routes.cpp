@@ -83,6 +83,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/collections/{collection}/feedback", HandleListFeedback, kReadAll},
     {"POST", "/collections/{collection}/feedback/delete", HandleDeleteFeedback, kWriteAll},
     {"POST", "/collections/{collection}/adaptations", HandleStartAdaptation, kManage},
+    {"GET", "/collections/{collection}/learning", HandleGetPolicy, kRead},
+    {"PUT", "/collections/{collection}/learning", HandleSetPolicy, kManage},
     {"GET", "/jobs", HandleListJobs, kGlobalRead},
     {"GET", "/jobs/{job}", HandleGetJob, kGlobalRead},
     {"DELETE", "/jobs/{job}", HandleCancelJob, kManage},

@@ -28,6 +28,9 @@ std::string Remember(Service& service, const Collection& collection, ParsedQuery
   if (!parsed.logged) return "";
   LoggedQuery logged;
   logged.vector_name = std::move(parsed.logged->vector_name);
+  if (const auto versions = collection.Versions(logged.vector_name)) {
+    logged.version = (*versions)->active();
+  }
   logged.base_vector = std::move(parsed.logged->vector);
   logged.text = std::move(parsed.logged->text);
   logged.results.reserve(hits.size());

@@ -1,4 +1,5 @@
-// Adapter versions of a vector field, and the re-embedding that follows an activation. `using`, in
+// Adapter versions of a vector field, what the learning loop may do with them by itself, and the
+// re-embedding that follows an activation. `using`, in
 // the URL or in the body of a call that has one, names the field; it may be left out where a
 // collection has one dense vector.
 #include <fmt/format.h>
@@ -86,7 +87,90 @@ Result<Reply> ReembeddingReply(const Collection& collection, const std::string& 
   return ResultReply(std::move(json));
 }
 
+void WriteSample(JsonWriter& json, const char* key, VersionId version, const LiveSample& sample) {
+  json.Key(key).BeginObject();
+  json.Key("version").Unsigned(version);
+  json.Key("searches").Unsigned(static_cast<uint64_t>(sample.searches));
+  json.Key("mean_reciprocal_rank").Double(sample.mean());
+  json.EndObject();
+}
+
+Result<Reply> PolicyReply(Service& service, const Collection& collection,
+                          const std::string& field) {
+  ALMAGEST_TRY(const Learning::FieldStatus status,
+               service.database.learning().DescribePolicy(collection, field));
+  const LearningPolicy& policy = status.state.policy;
+  JsonWriter json = BeginResult();
+  json.BeginObject();
+  json.Key("using").String(field);
+  json.Key("automatic").Bool(policy.automatic);
+  json.Key("min_new_events").Unsigned(policy.min_new_events);
+  json.Key("min_hours").Double(policy.min_hours);
+  json.Key("rollback").Bool(policy.rollback);
+  json.Key("rollback_searches").Unsigned(policy.rollback_searches);
+  json.Key("rollback_sigmas").Double(policy.rollback_sigmas);
+  json.Key("new_events").Unsigned(status.new_events);
+  json.Key("last_start_ms").Integer(status.state.last_start_ms);
+  json.Key("live");
+  if (status.live) {
+    json.BeginObject();
+    WriteSample(json, "active", status.live->active, status.live->now);
+    WriteSample(json, "before", status.live->before, status.live->then);
+    json.Key("sigmas").Double(status.live->sigmas).EndObject();
+  } else {
+    json.Null();
+  }
+  json.Key("last_rollback");
+  if (const auto& rollback = status.state.last_rollback) {
+    json.BeginObject();
+    json.Key("from").Unsigned(rollback->from);
+    json.Key("to").Unsigned(rollback->to);
+    json.Key("time_ms").Integer(rollback->time_ms);
+    json.Key("reason").String(rollback->reason);
+    json.EndObject();
+  } else {
+    json.Null();
+  }
+  json.EndObject();
+  return ResultReply(std::move(json));
+}
+
 }  // namespace
+
+Result<Reply> HandleGetPolicy(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  return PolicyReply(service, *collection, field);
+}
+
+// What is not given stays as it is.
+Result<Reply> HandleSetPolicy(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY_VOID(body.ExpectObject());
+  ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"using", "automatic", "min_new_events", "min_hours",
+                                            "rollback", "rollback_searches", "rollback_sigmas"}));
+  ALMAGEST_TRY(const auto given, body.FindString("using"));
+  ALMAGEST_TRY(const std::string field,
+               given ? UsingField(given, *collection) : UsingField(request, *collection));
+  Learning& learning = service.database.learning();
+  ALMAGEST_TRY(const auto status, learning.DescribePolicy(*collection, field));
+  LearningPolicy policy = status.state.policy;
+  ALMAGEST_TRY(const auto automatic, body.FindBool("automatic"));
+  ALMAGEST_TRY(const auto min_new_events, body.FindUnsigned("min_new_events"));
+  ALMAGEST_TRY(const auto min_hours, body.FindDouble("min_hours"));
+  ALMAGEST_TRY(const auto rollback, body.FindBool("rollback"));
+  ALMAGEST_TRY(const auto rollback_searches, body.FindUnsigned("rollback_searches"));
+  ALMAGEST_TRY(const auto rollback_sigmas, body.FindDouble("rollback_sigmas"));
+  policy.automatic = automatic.value_or(policy.automatic);
+  policy.min_new_events = min_new_events.value_or(policy.min_new_events);
+  policy.min_hours = min_hours.value_or(policy.min_hours);
+  policy.rollback = rollback.value_or(policy.rollback);
+  policy.rollback_searches = rollback_searches.value_or(policy.rollback_searches);
+  policy.rollback_sigmas = rollback_sigmas.value_or(policy.rollback_sigmas);
+  ALMAGEST_TRY_VOID(learning.SetPolicy(*collection, field, policy));
+  return PolicyReply(service, *collection, field);
+}
 
 Result<Reply> HandleListVersions(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const auto collection, PathCollection(service, request));

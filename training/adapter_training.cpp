@@ -88,12 +88,27 @@ class Run {
                 residual_.Documents(validation_documents_, distance_, true), 10, {});
     const int64_t* data = top.data_ptr<int64_t>();
     double sum = 0;
+    double weights = 0;
     for (size_t i = 0; i < validation_count_; ++i) {
       const int64_t* row = data + static_cast<int64_t>(i) * top.size(1);
       const std::vector<int32_t> ranking(row, row + top.size(1));
-      sum += MeasureRanking(ranking, validation_[i].documents).ndcg_at_10;
+      const double weight = validation_[i].Weight();
+      sum += weight * MeasureRanking(ranking, validation_[i].documents).ndcg_at_10;
+      weights += weight;
     }
-    return sum / static_cast<double>(validation_count_);
+    return sum / weights;
+  }
+
+  // With the average's change times each factor; the average itself is left as it is.
+  std::vector<double> ValidateByFactor(Shape shape) {
+    const std::vector<torch::Tensor> average = residual_.CopyAverage();
+    std::vector<double> quality;
+    for (const double factor : kChangeFactors) {
+      residual_.RestoreAverage(ResidualMap::Scaled(shape, average, factor));
+      quality.push_back(Validate());
+    }
+    residual_.RestoreAverage(average);
+    return quality;
   }
 
   std::vector<MinedQuery> Mine(const Tick& tick) {
@@ -291,7 +306,11 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
   double latest_validation = 0;
   if (run.validates()) {
     latest_validation = result.validation_ndcg_at_10 = run.Validate();
-    result.curve.push_back({0, 0, latest_validation});
+    LossPoint start{0, 0, latest_validation, {}};
+    if (candidate.factors_at_each) {
+      start.by_factor.assign(std::size(kChangeFactors), latest_validation);
+    }
+    result.curve.push_back(std::move(start));
   }
   std::vector<MinedQuery> mined;
   int64_t mined_epoch = -2;  // Below the sampler's first epoch, so that it begins with mining.
@@ -332,8 +351,16 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
     ++loss_count;
     const bool last = step == candidate.steps || progress->ElapsedSeconds() > deadline_seconds;
     if (last || step % options.evaluate_every == 0) {
-      if (run.validates()) latest_validation = run.Validate();
-      result.curve.push_back({step, loss_sum / static_cast<double>(loss_count), latest_validation});
+      LossPoint point{step, loss_sum / static_cast<double>(loss_count), 0, {}};
+      if (run.validates() && candidate.factors_at_each) {
+        point.by_factor = run.ValidateByFactor(candidate.shape);
+        // A change that is worth nothing at its own size may be worth something at half of it.
+        latest_validation = *std::max_element(point.by_factor.begin(), point.by_factor.end());
+      } else if (run.validates()) {
+        latest_validation = run.Validate();
+      }
+      point.validation_ndcg_at_10 = latest_validation;
+      result.curve.push_back(std::move(point));
       loss_sum = 0;
       loss_count = 0;
       if (!run.validates() || latest_validation > result.validation_ndcg_at_10) {
@@ -353,10 +380,8 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
   }
   result.change_factor = candidate.change_factor;
   if (run.validates() && result.best_step > 0) {
-    for (const double factor : kChangeFactors) {
-      run.residual().RestoreAverage(ResidualMap::Scaled(candidate.shape, best, factor));
-      result.validation_by_factor.push_back(run.Validate());
-    }
+    run.residual().RestoreAverage(best);
+    result.validation_by_factor = run.ValidateByFactor(candidate.shape);
     result.change_factor = BestFactor(result.validation_by_factor);
   }
   run.residual().RestoreAverage(ResidualMap::Scaled(candidate.shape, best, result.change_factor));

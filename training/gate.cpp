@@ -1,6 +1,7 @@
 #include "training/gate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 
@@ -9,6 +10,8 @@
 
 namespace almagest::training {
 namespace {
+
+constexpr double kReportedConfidence = 0.95;
 
 std::string Number(double value, bool sign = false) {
   char text[32];
@@ -27,11 +30,16 @@ GateCondition EnoughQueries(const GateInput& input, const GateOptions& options) 
               std::to_string(options.queries_min) + " are needed to judge a gain."};
 }
 
-GateCondition Gain(const Interval& gain, const GateOptions& options) {
+GateCondition Gain(const GateInput& input, const GateOptions& options) {
+  const double confidence = 1 - GateLevel(options.alpha, input.gate_number);
+  const Interval gain =
+      PairedGain(input.trained, input.active, input.group, confidence, input.weight);
   const bool passed = gain.low > options.min_gain;
   std::string text = "nDCG@10 on held-out queries changed by " + Number(gain.mean, true) +
-                     " against the active version (95 % interval " + Number(gain.low, true) +
-                     " to " + Number(gain.high, true) + "); the lower end ";
+                     " against the active version (" + Number(100 * confidence) + " % interval " +
+                     Number(gain.low, true) + " to " + Number(gain.high, true) +
+                     ", this being gate " + std::to_string(input.gate_number) +
+                     " on this feedback); the lower end ";
   text += passed ? "is above " : "must be above ";
   return {"gain_over_active", gain.low, options.min_gain, passed,
           text + Number(options.min_gain, true) + "."};
@@ -40,7 +48,8 @@ GateCondition Gain(const Interval& gain, const GateOptions& options) {
 void AddCompatibility(const GateInput& input, const GateOptions& options,
                       std::vector<GateCondition>* conditions) {
   for (const LiveVersionQuality& live : input.live) {
-    const Interval change = PairedGain(live.across, live.own, input.group);
+    const Interval change =
+        PairedGain(live.across, live.own, input.group, kReportedConfidence, input.weight);
     const std::string version = std::to_string(live.version);
     const std::string facts = "New queries on documents of version " + version + " reach nDCG@10 " +
                               Number(Mean(live.across)) + ", version " + version + " itself " +
@@ -92,6 +101,23 @@ GateCondition OneDocument(const NewlyShown& shown, const GateOptions& options) {
               ") would look like feedback planted for it."};
 }
 
+void AddDrift(const DriftValues& drift, const GateOptions& options,
+              std::vector<GateCondition>* conditions) {
+  conditions->push_back(
+      {"guard_overlap", drift.overlap_at_10, options.overlap_min,
+       drift.overlap_at_10 >= options.overlap_min,
+       std::string("Of the first ten results of ") +
+           (drift.guarded ? "recent searches" : "documents searched for by themselves") +
+           ", which nobody judged, the new version keeps " + Number(100 * drift.overlap_at_10) +
+           " %; at least " + Number(100 * options.overlap_min) + " % are asked for."});
+  conditions->push_back(
+      {"self_retrieval", drift.self_retrieval, options.self_retrieval_min,
+       drift.self_retrieval >= options.self_retrieval_min,
+       Number(100 * drift.self_retrieval) +
+           " % of the documents are among the first ten results for themselves; at least " +
+           Number(100 * options.self_retrieval_min) + " % are asked for."});
+}
+
 GateCondition LeaveTopUserOut(const WithoutTopUser& without, const GateOptions& options) {
   const std::string who =
       "The heaviest user bears " + Number(100 * without.share) + " % of the judgement weight; ";
@@ -121,21 +147,49 @@ const char* VerdictName(Verdict verdict) {
 }
 
 Interval PairedGain(std::span<const double> after, std::span<const double> before,
-                    std::span<const int32_t> group) {
+                    std::span<const int32_t> group, double confidence,
+                    std::span<const double> weight) {
   ALMAGEST_CHECK(after.size() == before.size() && after.size() == group.size());
-  std::map<int32_t, std::vector<double>> by_group;
-  for (size_t i = 0; i < group.size(); ++i) by_group[group[i]].push_back(after[i] - before[i]);
+  ALMAGEST_CHECK(weight.empty() || weight.size() == group.size());
+  struct Sums {
+    double weight = 0;      // Of the group's queries,
+    double difference = 0;  // and that times the difference.
+    double queries = 0;
+  };
+  std::map<int32_t, Sums> by_group;
+  for (size_t i = 0; i < group.size(); ++i) {
+    Sums& sums = by_group[group[i]];
+    const double counts = weight.empty() ? 1.0 : weight[i];
+    sums.weight += counts;
+    sums.difference += counts * (after[i] - before[i]);
+    sums.queries += 1;
+  }
+  // A group counts as one query of its mean weight. Scaled so that the plain mean of these values
+  // is the weighted mean of the differences.
+  double total = 0;
+  for (const auto& [id, sums] : by_group) total += sums.weight / sums.queries;
+  const double scale = total > 0 ? static_cast<double>(by_group.size()) / total : 0;
   std::vector<double> differences;
   differences.reserve(by_group.size());
-  for (const auto& [id, values] : by_group) differences.push_back(Mean(values));
-  return BootstrapMean(differences);
+  for (const auto& [id, sums] : by_group) {
+    differences.push_back(scale * sums.difference / sums.queries);
+  }
+  constexpr double kTailResamples = 50;  // On average beyond both ends.
+  const double resamples = std::clamp(kTailResamples / (1 - confidence), 2e3, 1e5);
+  return BootstrapMean(differences, confidence, static_cast<int>(resamples));
+}
+
+double GateLevel(double alpha, int64_t gate_number) {
+  const double n = static_cast<double>(std::max<int64_t>(gate_number, 1));
+  return alpha * 6 / (M_PI * M_PI * n * n);
 }
 
 GateDecision DecideGate(const GateInput& input, const GateOptions& options) {
   GateDecision decision;
-  decision.gain = PairedGain(input.trained, input.active, input.group);
+  decision.gain =
+      PairedGain(input.trained, input.active, input.group, kReportedConfidence, input.weight);
   decision.conditions.push_back(EnoughQueries(input, options));
-  decision.conditions.push_back(Gain(decision.gain, options));
+  decision.conditions.push_back(Gain(input, options));
   AddCompatibility(input, options, &decision.conditions);
   AddGeometry(input, options, &decision.conditions);
   decision.conditions.push_back({"user_share", input.user_share, options.user_share_max,
@@ -144,6 +198,7 @@ GateDecision DecideGate(const GateInput& input, const GateOptions& options) {
                                      " % of the judgement weight; the limit is " +
                                      Number(100 * options.user_share_max) + " %."});
   decision.conditions.push_back(OneDocument(input.newly_shown, options));
+  AddDrift(input.drift, options, &decision.conditions);
   if (input.without_top_user) {
     decision.conditions.push_back(LeaveTopUserOut(*input.without_top_user, options));
   }

@@ -40,8 +40,17 @@ struct WithoutTopUser {
 };
 
 // The per-query vectors are parallel to `group`.
+// What drift_guard.h measured, as far as the gate judges it.
+struct DriftValues {
+  bool guarded = false;  // By queries; else by documents as queries.
+  double overlap_at_10 = 1;
+  double self_retrieval = 1;
+};
+
 struct GateInput {
+  int64_t gate_number = 1;     // Of the gates on (nearly) the same feedback; from 1.
   std::vector<int32_t> group;  // Of each held-out query; near-identical queries share one.
+  std::vector<double> weight;  // What it counts for (judgements.h); empty: all the same.
   std::vector<double> trained;
   std::vector<double> active;
   std::vector<LiveVersionQuality> live;
@@ -50,6 +59,7 @@ struct GateInput {
   double base_effective_rank = 0;  // Of the base documents.
   double user_share = 0;           // LargestUserShare (judgements.h).
   NewlyShown newly_shown;
+  DriftValues drift;
   std::optional<WithoutTopUser> without_top_user;
 };
 
@@ -70,10 +80,17 @@ struct GateDecision {
   Interval gain;  // nDCG@10, trained minus active.
 };
 
-// Mean difference with its central 95 % interval, resampled over groups: queries of a group are
-// averaged first. Deterministic.
+// Mean difference with its central interval, resampled over groups: queries of a group are averaged
+// first. `weight`: what each query counts for, from 0, or empty for all the same. Deterministic.
+// The narrower the tails, the more resamples (2,000 to 100,000).
 Interval PairedGain(std::span<const double> after, std::span<const double> before,
-                    std::span<const int32_t> group);
+                    std::span<const int32_t> group, double confidence = 0.95,
+                    std::span<const double> weight = {});
+
+// The part of `alpha` that gate number n may spend: 6 / (pi^2 n^2) of it, so that all gates
+// together, however many, spend no more than alpha. Who tries again and again on one set of
+// held-out queries would else be promoted by luck in the end.
+double GateLevel(double alpha, int64_t gate_number);
 
 // kInsufficientData if there are too few held-out queries, whatever the rest says; else kPromote
 // if every condition passed; else kReject.

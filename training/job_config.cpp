@@ -13,6 +13,7 @@ using Json = nlohmann::json;
 constexpr int64_t kFormatVersion = 1;
 constexpr int64_t kDimensionMax = 65'536;
 constexpr int64_t kVersionMax = int64_t{1} << 53;
+constexpr int64_t kGateNumberMax = 1'000;
 constexpr size_t kLiveVersionsMax = 16;
 
 tl::unexpected<Error> Bad(const std::string& message) {
@@ -121,12 +122,15 @@ Result<> ReadOptions(const Json& object, int64_t dimension, TrainingOptions* o) 
 Result<> ReadGate(const Json& object, GateOptions* g) {
   Reader in(object, "gate.");
   ALMAGEST_TRY_VOID(in.Real("min_gain", -1, 1, &g->min_gain));
+  ALMAGEST_TRY_VOID(in.Real("alpha", 0.001, 0.5, &g->alpha));
   ALMAGEST_TRY_VOID(in.Integer("queries_min", 1, 1'000'000, &g->queries_min));
   ALMAGEST_TRY_VOID(in.Real("compatibility_margin", 0, 1, &g->compatibility_margin));
   ALMAGEST_TRY_VOID(in.Real("compatibility_bound_margin", 0, 1, &g->compatibility_bound_margin));
   ALMAGEST_TRY_VOID(in.Real("effective_rank_ratio_min", 0, 1, &g->effective_rank_ratio_min));
   ALMAGEST_TRY_VOID(in.Real("user_share_max", 0, 1, &g->user_share_max));
   ALMAGEST_TRY_VOID(in.Real("leave_out_user_share", 0, 1, &g->leave_out_user_share));
+  ALMAGEST_TRY_VOID(in.Real("overlap_min", 0, 1, &g->overlap_min));
+  ALMAGEST_TRY_VOID(in.Real("self_retrieval_min", 0, 1, &g->self_retrieval_min));
   ALMAGEST_TRY_VOID(in.Real("most_shown_share_max", 0, 1, &g->most_shown_share_max));
   return in.RefuseOthers();
 }
@@ -226,6 +230,7 @@ Result<JobConfig> ParseJobConfig(std::string_view json) {
   ALMAGEST_TRY_VOID(in.Text("objective", &objective));
   ALMAGEST_TRY(config.objective, ParseObjective(objective));
   ALMAGEST_TRY_VOID(ReadVersions(&in, &config));
+  ALMAGEST_TRY_VOID(in.Integer("gate_number", 1, kGateNumberMax, &config.gate_number));
   config.options.rank = std::min(config.options.rank, config.dimension);
   if (const Json* options = in.Find("options"); options != nullptr) {
     if (!options->is_object()) return Bad("options must be an object");

@@ -56,6 +56,7 @@ struct TrainingOptions {
 
 struct GateOptions {
   double min_gain = 0;                  // The lower bound of the nDCG@10 gain must exceed this.
+  double alpha = 0.05;                  // Chance of a false promotion, over all gates (gate.h).
   int64_t queries_min = 100;            // Fewer held-out queries: insufficient data.
   double compatibility_margin = 0.005;  // C[new][k] may be below C[k][k] by this much...
   double compatibility_bound_margin = 0.01;  // ...and the lower bound by this much.
@@ -63,6 +64,8 @@ struct GateOptions {
   double user_share_max = 1;                 // Of the judgement weight; 1 switches it off.
   double leave_out_user_share = 0.05;        // The heaviest user beyond this share is left out in a
                                              // second training, which must gain as well; 1: never.
+  double overlap_min = 0.1;         // Of results that nobody judged (drift_guard.h).
+  double self_retrieval_min = 0.5;  // Likewise.
   double most_shown_share_max = 0.1;         // Of held-out queries that one document may newly be
                                              // among the first ten of.
 };
@@ -79,6 +82,7 @@ struct JobConfig {
   Objective objective = Objective::kAuto;
   int64_t active_version = 0;
   std::vector<int64_t> live_versions;  // Ascending, each once; holds active_version.
+  int64_t gate_number = 1;             // Gates on this feedback so far, with this one.
   TrainingOptions options;
   GateOptions gate;
 };

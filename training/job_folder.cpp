@@ -10,6 +10,7 @@ namespace {
 constexpr char kVectors[] = "vectors.safetensors";
 constexpr char kJudgements[] = "judgements.safetensors";
 constexpr char kTextLeg[] = "text_leg.safetensors";
+constexpr char kGuard[] = "guard.safetensors";
 
 tl::unexpected<Error> Bad(const std::string& file, const std::string& message) {
   return Fail(ErrorCode::kInvalidArgument, file + ": " + message);
@@ -31,23 +32,24 @@ Result<const TensorView*> Find(const Safetensors& file, const char* file_name, c
   return view;
 }
 
-Result<const TensorView*> FindMatrix(const Safetensors& file, const char* name, int64_t dimension) {
-  ALMAGEST_TRY(const TensorView* view, Find(file, kVectors, name, TensorType::kFloat32, 2));
+Result<const TensorView*> FindMatrix(const Safetensors& file, const char* file_name,
+                                     const char* name, int64_t dimension) {
+  ALMAGEST_TRY(const TensorView* view, Find(file, file_name, name, TensorType::kFloat32, 2));
   if (view->shape[1] != dimension) {
-    return Bad(kVectors, std::string("tensor '") + name + "' has " +
-                             std::to_string(view->shape[1]) + " columns, config.json says " +
-                             std::to_string(dimension));
+    return Bad(file_name, std::string("tensor '") + name + "' has " +
+                              std::to_string(view->shape[1]) + " columns, config.json says " +
+                              std::to_string(dimension));
   }
   if (view->shape[0] > INT32_MAX) {
-    return Bad(kVectors, std::string("tensor '") + name + "' has " +
-                             std::to_string(view->shape[0]) + " rows, the limit is 2147483647");
+    return Bad(file_name, std::string("tensor '") + name + "' has " +
+                              std::to_string(view->shape[0]) + " rows, the limit is 2147483647");
   }
   const auto values = view->as_float32();
   for (size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
-      return Bad(kVectors, std::string("tensor '") + name + "' row " +
-                               std::to_string(i / static_cast<size_t>(dimension)) +
-                               " holds a value that is not finite");
+      return Bad(file_name, std::string("tensor '") + name + "' row " +
+                                std::to_string(i / static_cast<size_t>(dimension)) +
+                                " holds a value that is not finite");
     }
   }
   return view;
@@ -114,6 +116,17 @@ Result<> ReadTextLeg(JobFolder* job) {
   return CheckIndexes(kTextLeg, "documents", job->text_leg, -1, job->document_count);
 }
 
+// Optional: a server that was just started has seen no queries.
+Result<> ReadGuard(JobFolder* job) {
+  if (!std::filesystem::exists(job->path / kGuard)) return {};
+  ALMAGEST_TRY(job->guard_file, Safetensors::Open(job->path / kGuard));
+  ALMAGEST_TRY(const TensorView* queries,
+               FindMatrix(*job->guard_file, kGuard, "queries", job->config.dimension));
+  job->guard = queries->as_float32();
+  job->guard_count = queries->shape[0];
+  return {};
+}
+
 }  // namespace
 
 Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
@@ -123,14 +136,16 @@ Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
   ALMAGEST_TRY(job.config, ParseJobConfig(text));
   ALMAGEST_TRY(job.vectors, Safetensors::Open(path / kVectors));
   ALMAGEST_TRY(const TensorView* documents,
-               FindMatrix(job.vectors, "documents", job.config.dimension));
-  ALMAGEST_TRY(const TensorView* queries, FindMatrix(job.vectors, "queries", job.config.dimension));
+               FindMatrix(job.vectors, kVectors, "documents", job.config.dimension));
+  ALMAGEST_TRY(const TensorView* queries,
+               FindMatrix(job.vectors, kVectors, "queries", job.config.dimension));
   job.documents = documents->as_float32();
   job.queries = queries->as_float32();
   job.document_count = documents->shape[0];
   job.query_count = queries->shape[0];
   ALMAGEST_TRY_VOID(ReadJudgements(&job));
   ALMAGEST_TRY_VOID(ReadTextLeg(&job));
+  ALMAGEST_TRY_VOID(ReadGuard(&job));
   for (const int64_t id : job.config.live_versions) {
     if (id == 0) {
       job.versions.emplace(0, LinearAdapter::Identity(job.config.dimension));

@@ -28,6 +28,9 @@ struct JobFolder {
   std::span<const int32_t> text_leg;  // [query_count, text_leg_depth]: documents that a text search
                                       // finds, best first, -1 after the last. Empty: no such leg.
   int64_t text_leg_depth = 0;
+  std::optional<Safetensors> guard_file;
+  std::span<const float> guard;  // [guard_count, dimension]: queries of which nothing is known.
+  int64_t guard_count = 0;
   std::map<int64_t, LinearAdapter> versions;  // Every live version, 0 included if it is live.
 };
 

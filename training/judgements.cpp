@@ -11,6 +11,14 @@ bool JudgedQuery::HasRelevant() const {
                      [](const JudgedDocument& judged) { return judged.grade > 0; });
 }
 
+double JudgedQuery::Weight() const {
+  double heaviest = 0;
+  for (const JudgedDocument& judged : documents) {
+    heaviest = std::max(heaviest, static_cast<double>(judged.weight));
+  }
+  return std::min(heaviest, 1.0);
+}
+
 std::vector<JudgedQuery> GroupJudgements(const JudgementColumns& columns) {
   std::vector<size_t> order(columns.query.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -20,6 +20,9 @@ struct JudgedQuery {
   std::vector<JudgedDocument> documents;  // Sorted by document, each once.
 
   bool HasRelevant() const;
+  // What the query counts for where versions are compared: its heaviest judgement, at most 1. So a
+  // user whose weight was cut down cannot decide by many queries what a few judgements may not.
+  double Weight() const;
 };
 
 // The judgement columns of a job folder, all of the same length.

@@ -84,6 +84,14 @@ Json ToJson(const Geometry& geometry) {
           {"uniformity", Number(geometry.uniformity)}};
 }
 
+Json ToJson(const Drift& drift) {
+  return {{"guard_queries", drift.queries},
+          {"documents", drift.documents},
+          {"overlap_at_10", Number(drift.overlap_at_10)},
+          {"self_retrieval", Number(drift.self_retrieval)},
+          {"self_retrieval_before", Number(drift.self_retrieval_before)}};
+}
+
 Json ToJson(const FusionChoice& fusion) {
   return {{"k", fusion.weights.k},
           {"weights", {{"dense", fusion.weights.dense}, {"text", fusion.weights.text}}},
@@ -139,6 +147,7 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
                         {"overlap_at_10", Number(report.deployment->overlap_at_10)}};
   }
   if (report.geometry) json["geometry"] = ToJson(*report.geometry);
+  if (report.drift) json["drift"] = ToJson(*report.drift);
   return WriteFileAtomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

@@ -10,6 +10,7 @@
 #include "storage/base/bootstrap.h"
 #include "storage/base/result.h"
 #include "training/candidate_selection.h"
+#include "training/drift_guard.h"
 #include "training/evaluation.h"
 #include "training/fusion_tuning.h"
 #include "training/gate.h"
@@ -51,6 +52,7 @@ struct JobReport {
   std::optional<FusionChoice> fusion;    // Absent without a text leg.
   std::optional<Deployment> deployment;  // Absent where there was nothing to train again.
   std::optional<Geometry> geometry;
+  std::optional<Drift> drift;
 };
 
 // Writes atomically.

@@ -149,6 +149,7 @@ class Job {
       return Column(report_.methods.back().per_query, &QueryMetrics::ndcg_at_10);
     };
     GateInput gate;
+    gate.gate_number = config_.gate_number;
     const auto base = measure("identity", identity);
     if (config_.active_version == 0) {
       report_.methods.push_back({"active", report_.methods.back().per_query});
@@ -159,6 +160,7 @@ class Job {
     const auto whitened = measure("whitened", report_.selection->whitened);
     gate.trained = measure("trained", trained);
     for (const size_t row : split.held_out) gate.group.push_back(split.group[row]);
+    for (const JudgedQuery& query : held_out) gate.weight.push_back(query.Weight());
     report_.gain_over_whitened = PairedGain(gate.trained, whitened, gate.group);
     MeasureUnseen(UnseenDocuments(judged, split), gate);
 
@@ -194,6 +196,10 @@ class Job {
     progress_->Phase("trust");
     gate.newly_shown = FindNewlyShown(*space_, trained, identity, report_.selection->whitened,
                                       held_out, progress_->MakeTick());
+    report_.drift = MeasureDrift(*space_, folder_.guard, trained, active,
+                                 report_.selection->whitened, progress_->MakeTick());
+    gate.drift = {report_.drift->queries > 0, report_.drift->overlap_at_10,
+                  report_.drift->self_retrieval};
     ALMAGEST_TRY(gate.without_top_user,
                  TrainWithoutTopUser(*space_, folder_.judgements, judged, split, *report_.selection,
                                      active, config_, progress_));

@@ -119,6 +119,7 @@ Result<WriteResult> Collection::RemoveVector(const std::string& name,
                     LearningKey(state.id, LearningKind::kVersion, VersionNumber(id, 0)),
                     LearningKey(state.id, LearningKind::kVersion,
                                 VersionNumber(static_cast<FieldId>(id + 1), 0)));
+  batch.Delete(ColumnFamily::kLearning, LearningKey(state.id, LearningKind::kPolicy, id));
   ALMAGEST_TRY(const WriteResult result, CommitFields(state, config, state.manifest.next_field_id,
                                                       std::move(batch), persist));
   state.fields.Drop(id);

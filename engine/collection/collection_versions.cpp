@@ -80,6 +80,7 @@ Result<VersionId> Collection::AddVersion(const std::string& vector_name, Adapter
   }
   if (version.status != VersionStatus::kRejected) version.status = VersionStatus::kCandidate;
   ALMAGEST_TRY_VOID(ParseAdapter(adapter_safetensors, field->dimension, &version));
+  version.fusion = LearnedFusionOf(version.report_json);
   if (version.document) {
     // What cannot be inverted could never be left again, nor searched by another version.
     ALMAGEST_TRY_VOID(

@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,14 @@ namespace almagest {
 enum class VersionStatus : uint8_t { kCandidate, kActive, kRetired, kRejected };
 std::string_view VersionStatusName(VersionStatus status);  // "candidate", ...
 
+// How to fuse the dense leg with a text leg, learned together with a version (docs/job-folder.md,
+// `fusion`): the constant and the weights of weighted reciprocal rank fusion.
+struct LearnedFusion {
+  double k = 60;
+  double dense = 1;
+  double text = 1;
+};
+
 struct AdapterVersion {
   VersionId id = 0;
   VersionId parent = 0;
@@ -31,6 +40,7 @@ struct AdapterVersion {
   int64_t created_at_ms = 0;                  // Unix time.
   std::string job_id;                         // Empty: uploaded or built in.
   std::string report_json = "{}";             // The trainer's report; opaque here.
+  std::optional<LearnedFusion> fusion;        // Of that report (LearnedFusionOf, version_store.h).
   std::shared_ptr<const LinearMap> query;     // nullptr: identity.
   std::shared_ptr<const LinearMap> document;  // nullptr: identity.
 };

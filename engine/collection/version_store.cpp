@@ -1,5 +1,6 @@
 #include "engine/collection/version_store.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "storage/base/safetensors.h"
@@ -74,6 +75,7 @@ Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id,
     version.created_at_ms = json.at("created_at_ms").get<int64_t>();
     version.job_id = json.at("job_id").get<std::string>();
     version.report_json = json.at("report").get<std::string>();
+    version.fusion = LearnedFusionOf(version.report_json);
   } catch (const Json::exception& error) {
     return Fail(ErrorCode::kCorruption,
                 "adapter version " + std::to_string(id) + " cannot be read: " + error.what());
@@ -96,6 +98,23 @@ Result<> ParseAdapter(const std::string& safetensors, uint32_t dimension, Adapte
     return Fail(ErrorCode::kInvalidArgument, "the adapter: " + parsed.error().message);
   }
   return {};
+}
+
+std::optional<LearnedFusion> LearnedFusionOf(const std::string& report_json) {
+  const Json report = Json::parse(report_json, nullptr, false);
+  LearnedFusion fusion;
+  try {
+    const Json& given = report.at("fusion");
+    fusion.k = given.at("k").get<double>();
+    fusion.dense = given.at("weights").at("dense").get<double>();
+    fusion.text = given.at("weights").at("text").get<double>();
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+  const auto is_weight = [](double value) { return std::isfinite(value) && value >= 0; };
+  const bool usable = std::isfinite(fusion.k) && fusion.k >= 1 && is_weight(fusion.dense) &&
+                      is_weight(fusion.text) && fusion.dense + fusion.text > 0;
+  return usable ? std::optional(fusion) : std::nullopt;
 }
 
 void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& version,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ namespace almagest {
 //             document's only where its side is linear. y = W x + b, weights outputs x inputs.
 // kInvalidArgument: malformed, misshapen or not finite.
 Result<> ParseAdapter(const std::string& safetensors, uint32_t dimension, AdapterVersion* version);
+
+// The `fusion` of a trainer's report; nullopt where it has none, or one that cannot be used (k and
+// weights must be finite, k from 1, weights from 0 and not both 0).
+std::optional<LearnedFusion> LearnedFusionOf(const std::string& report_json);
 
 void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& version,
                 const std::string& adapter_safetensors, WriteBatch* batch);

@@ -25,6 +25,7 @@ Json ToJson(const ExportSummary& summary) {
   const JudgementCounts& counts = summary.counts;
   return {{"documents", summary.documents},
           {"queries", summary.queries},
+          {"guard_queries", summary.guard_queries},
           {"bytes", summary.bytes},
           {"events", counts.events},
           {"events_used", counts.events_used},
@@ -131,6 +132,7 @@ class Adaptation {
     request.adaptation = request_;
     request.threads = resources_.trainer_threads;
     request.feedback_snapshot = training.snapshot.get();
+    request.query_log = resources_.query_log;
     ALMAGEST_TRY(summary_, ExportJob(*collection_, *resources_.feedback, request, context_.cancel(),
                                      [&](double fraction) {
                                        context_.SetProgress("exporting", kExportShare * fraction);

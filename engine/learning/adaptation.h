@@ -10,6 +10,7 @@
 #include "engine/collection/collection.h"
 #include "engine/learning/feedback_store.h"
 #include "engine/learning/job_queue.h"
+#include "engine/learning/query_log.h"
 
 namespace almagest {
 
@@ -18,6 +19,7 @@ struct AdaptationResources {
   unsigned trainer_threads = 2;
   std::function<Result<std::shared_ptr<Collection>>(const std::string&)> find_collection;
   FeedbackStore* feedback = nullptr;
+  const QueryLog* query_log = nullptr;
 };
 
 // Runs on the queue's thread. Outcomes:

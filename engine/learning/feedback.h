@@ -14,6 +14,7 @@ namespace almagest {
 // A query as a search saw it, kept in memory so that feedback can refer to it by id.
 struct LoggedQuery {
   std::string vector_name;
+  VersionId version = 0;           // Of that field, active when it was answered.
   DenseVector base_vector;         // Base query vector; feedback on sparse-only queries has none.
   std::optional<std::string> text; // If the query came in as text.
   std::vector<PointId> results;    // In rank order.

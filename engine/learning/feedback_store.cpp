@@ -206,6 +206,11 @@ Result<uint64_t> FeedbackStore::Count(uint32_t collection_id) const {
   return header.count;
 }
 
+Result<uint64_t> FeedbackStore::LastEvent(uint32_t collection_id) const {
+  ALMAGEST_TRY(const Header header, ReadHeader(collection_id));
+  return header.next_id - 1;
+}
+
 Result<FeedbackStore::TrainingView> FeedbackStore::BeginTraining(uint32_t collection_id,
                                                                  uint64_t job_number,
                                                                  const std::string& vector_name) {

@@ -46,6 +46,8 @@ class FeedbackStore {
                           Durability durability);
 
   Result<uint64_t> Count(uint32_t collection_id) const;
+  // The id of the newest event that there ever was; 0: none.
+  Result<uint64_t> LastEvent(uint32_t collection_id) const;
 
   // What a training job may see: the events of `snapshot`. The record that a later deletion will
   // mark is durable before this returns.

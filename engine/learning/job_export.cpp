@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "engine/learning/gate_history.h"
 #include "engine/learning/text_leg_export.h"
 #include "engine/learning/trainer_options.h"
 #include "engine/learning/vector_file_writer.h"
@@ -106,6 +107,25 @@ Result<> WriteJudgements(const std::filesystem::path& path, const Judgements& ju
   return writer.Write(path);
 }
 
+// What was searched for lately, judged or not: the trainer looks at how far a new version moves its
+// results. Returns how many there were.
+Result<uint64_t> WriteGuardQueries(const Collection& collection, const ExportRequest& request,
+                                   uint32_t dimension) {
+  if (request.query_log == nullptr) return uint64_t{0};
+  std::vector<float> values;
+  for (const auto& query : request.query_log->Newest(
+           collection.id(), request.adaptation.vector_name, kGuardQueriesMax)) {
+    if (query->base_vector.size() != dimension) continue;
+    values.insert(values.end(), query->base_vector.begin(), query->base_vector.end());
+  }
+  const uint64_t rows = values.size() / dimension;
+  if (rows == 0) return rows;
+  SafetensorsWriter writer;
+  writer.AddFloat32("queries", {static_cast<int64_t>(rows), dimension}, values);
+  ALMAGEST_TRY_VOID(writer.Write(request.folder / "guard.safetensors"));
+  return rows;
+}
+
 // A side of an adapter as full tensors, as the job folder wants them.
 void AddSide(const std::string& name, const std::shared_ptr<const LinearMap>& map, int64_t d,
              std::vector<std::vector<float>>* storage, SafetensorsWriter* writer) {
@@ -182,8 +202,12 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
       [[maybe_unused]] const bool has_text_leg,
       WriteTextLeg(collection, texts, row_of, cancel, request.folder / "text_leg.safetensors"));
 
-  TrainerJob job{request.job_id,  collection.name(),      field.dense.distance,    dimension,
-                 request.threads, summary.active_version, {summary.active_version}};
+  ALMAGEST_TRY(summary.guard_queries, WriteGuardQueries(collection, request, dimension));
+
+  TrainerJob job{request.job_id,           collection.name(),
+                 field.dense.distance,     dimension,
+                 request.threads,          summary.active_version,
+                 {summary.active_version}, GateNumber(*versions, summary.counts.events_used)};
   ALMAGEST_TRY(const auto live, LiveVersions(collection, vector_name));
   for (auto id = live.rbegin(); id != live.rend(); ++id) {  // Newest first.
     // One that `versions` does not know was activated since: it is not what we compare with.

@@ -12,6 +12,7 @@
 #include "engine/learning/feedback_store.h"
 #include "engine/learning/job.h"
 #include "engine/learning/judgement_builder.h"
+#include "engine/learning/query_log.h"
 
 namespace almagest {
 
@@ -19,6 +20,7 @@ struct ExportSummary {
   VersionId active_version = 0;
   uint64_t documents = 0;
   uint64_t queries = 0;
+  uint64_t guard_queries = 0;
   uint64_t bytes = 0;
   JudgementCounts counts;
 };
@@ -29,7 +31,10 @@ struct ExportRequest {
   AdaptationRequest adaptation;
   unsigned threads = 1;
   const StoreSnapshot* feedback_snapshot = nullptr;
+  const QueryLog* query_log = nullptr;  // Its newest queries guard against drift; may be absent.
 };
+
+inline constexpr size_t kGuardQueriesMax = 1'000;
 
 // Documents are the base vectors of the points that have the field, in slot order: those that
 // live when the list is made, without those deleted before they were read. Feedback is that of the

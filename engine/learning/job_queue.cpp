@@ -276,6 +276,15 @@ Result<Job> JobQueue::Find(const std::string& id) const {
   return entry->job;
 }
 
+bool JobQueue::HasOpenJob(uint32_t collection_id, const std::string& vector_name) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(entries_, [&](const auto& item) {
+    const Entry& entry = *item.second;
+    return entry.collection_id == collection_id && entry.job.vector_name == vector_name &&
+           !IsFinal(entry.job.state);
+  });
+}
+
 Result<> JobQueue::Cancel(const std::string& id) {
   const std::lock_guard lock(mutex_);
   ALMAGEST_TRY(const EntryPointer entry, FindEntry(id));

@@ -118,26 +118,64 @@ double UserWeightCap(std::vector<double> user_weights, double unattributed, doub
   return user_weights.empty() ? std::numeric_limits<double>::infinity() : user_weights.back();
 }
 
-void JudgementBuilder::CapUsers(JudgementCounts* counts) {
-  std::vector<double> weights(users_.size(), 0.0);
-  double unattributed = 0;
+// Who says of query after query that one document answers it is not believed each time anew.
+void JudgementBuilder::CapDocuments() {
+  struct Said {
+    double sum = 0;
+    double heaviest = 0;
+  };
+  std::map<std::pair<int32_t, int32_t>, Said> said;  // By user and document.
+  const auto counts = [](const Judgement& judgement) {
+    return judgement.user >= 0 && judgement.grade > 0;
+  };
   for (const Judgement& judgement : judgements_) {
-    (judgement.user < 0 ? unattributed : weights[static_cast<size_t>(judgement.user)]) +=
+    if (!counts(judgement)) continue;
+    Said& of = said[{judgement.user, judgement.document}];
+    of.sum += judgement.weight;
+    of.heaviest = std::max(of.heaviest, judgement.weight);
+  }
+  for (Judgement& judgement : judgements_) {
+    if (!counts(judgement)) continue;
+    const Said& of = said.at({judgement.user, judgement.document});
+    const double cap = kUserDocumentQueries * of.heaviest;
+    if (of.sum > cap) judgement.weight *= cap / of.sum;
+  }
+}
+
+std::vector<double> JudgementBuilder::UserWeights(double* unattributed) const {
+  std::vector<double> weights(users_.size(), 0.0);
+  *unattributed = 0;
+  for (const Judgement& judgement : judgements_) {
+    (judgement.user < 0 ? *unattributed : weights[static_cast<size_t>(judgement.user)]) +=
         judgement.weight;
   }
-  double total = unattributed;
+  return weights;
+}
+
+void JudgementBuilder::MeasureShares() {
+  double total = 0;
+  const std::vector<double> weights = UserWeights(&total);
+  if (weights.empty()) return;
   for (const double weight : weights) total += weight;
-  if (total > 0 && !weights.empty()) {
-    counts->largest_user_share = *std::max_element(weights.begin(), weights.end()) / total;
-  }
-  if (weights.size() < kUserCapUsersMin) return;
+  if (total <= 0) return;
+  counts_.largest_user_share = *std::max_element(weights.begin(), weights.end()) / total;
+}
+
+void JudgementBuilder::CapUsers() {
+  double unattributed = 0;
+  const std::vector<double> given = UserWeights(&unattributed);
+  CapDocuments();
+  const std::vector<double> weights = UserWeights(&unattributed);
   const double share = std::max(kUserShareMax, 2 / static_cast<double>(weights.size()));
   const double cap = UserWeightCap(weights, unattributed, share);
-  for (const double weight : weights) counts->users_capped += weight > cap ? 1 : 0;
   for (Judgement& judgement : judgements_) {
     if (judgement.user < 0) continue;
     const double weight = weights[static_cast<size_t>(judgement.user)];
     if (weight > cap) judgement.weight *= cap / weight;
+  }
+  constexpr double kRounding = 1e-9;
+  for (size_t i = 0; i < given.size(); ++i) {
+    counts_.users_capped += std::min(weights[i], cap) < given[i] * (1 - kRounding) ? 1 : 0;
   }
 }
 
@@ -146,7 +184,8 @@ Judgements JudgementBuilder::Finish(JudgementCounts* counts) {
   counts_.users = users_.size();
   counts_.judgements = judgements_.size();
   NormalisePropensities();
-  CapUsers(&counts_);
+  MeasureShares();
+  if (users_.size() >= kUserCapUsersMin) CapUsers();
   std::sort(judgements_.begin(), judgements_.end(), [](const Judgement& a, const Judgement& b) {
     return std::tie(a.query, a.document, a.user, a.time_ms, a.grade) <
            std::tie(b.query, b.document, b.user, b.time_ms, b.grade);

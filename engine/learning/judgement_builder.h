@@ -9,7 +9,8 @@
 // for the same point. Of several events of one user on the same query and point the latest counts;
 // events without a user count each for themselves. Unclicked impressions say nothing.
 //
-// Once there are 20 users, none may bear more than 1 % of the whole weight (or twice an equal
+// Once there are 20 users, what one of them says for one document counts for three queries at most,
+// and none may bear more than 1 % of the whole weight (or twice an equal
 // share, where that is more): what exceeds it is scaled down, so that a flood from one account
 // cannot move everybody's results. Source: TRAINING notes 3 and 5.5; self-normalised estimators
 // are Swaminathan & Joachims 2015.
@@ -42,13 +43,14 @@ struct JudgementCounts {
   uint64_t judgements = 0;
   uint64_t relevant = 0;  // Of those: grade above 0.
   uint64_t users = 0;
-  uint64_t users_capped = 0;
+  uint64_t users_capped = 0;      // Whose weight was cut by either cap.
   double largest_user_share = 0;  // Of the whole weight, before capping.
 };
 
 inline constexpr double kPropensityWeightMax = 10;
 inline constexpr size_t kUserCapUsersMin = 20;
 inline constexpr double kUserShareMax = 0.01;
+inline constexpr double kUserDocumentQueries = 3;
 
 // One builder per export; not thread-safe. Memory: about 100 bytes per judgement and query.
 class JudgementBuilder {
@@ -89,7 +91,11 @@ class JudgementBuilder {
   };
   std::vector<Judgement> Read(const FeedbackEvent& event);
   void NormalisePropensities();
-  void CapUsers(JudgementCounts* counts);
+  // The weight of each user; that of events without one apart.
+  std::vector<double> UserWeights(double* unattributed) const;
+  void MeasureShares();
+  void CapDocuments();
+  void CapUsers();
 
   RowOf row_of_;
   JudgementCounts counts_;

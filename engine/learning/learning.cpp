@@ -1,11 +1,17 @@
 #include "engine/learning/learning.h"
 
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "engine/learning/adaptation.h"
 #include "engine/learning/feedback_intake.h"
 #include "engine/learning/feedback_store.h"
 #include "engine/learning/job_queue.h"
+#include "engine/learning/learning_keeper.h"
+#include "engine/learning/live_signals.h"
 #include "engine/learning/query_log.h"
 #include "engine/learning/trainer_options.h"
 #include "engine/learning/trainer_process.h"
@@ -19,36 +25,104 @@ int64_t NowMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
+// The rank, from 1, of the best result that the event calls good; nullopt: none of the results.
+std::optional<uint32_t> BestRank(const FeedbackEvent& event, const LoggedQuery& logged) {
+  std::optional<uint32_t> best;
+  const auto take = [&](uint32_t rank) { best = std::min(best.value_or(rank), rank); };
+  for (const Click& click : event.clicks) {
+    if (click.rank) take(*click.rank);
+  }
+  for (const Grade& grade : event.grades) {
+    const auto at = std::find(logged.results.begin(), logged.results.end(), grade.id);
+    if (grade.grade <= 0 || at == logged.results.end()) continue;
+    take(static_cast<uint32_t>(at - logged.results.begin()) + 1);
+  }
+  return best;
+}
+
 }  // namespace
 
 struct Learning::State {
   State(KeyValueStore& store, Options given)
-      : options(std::move(given)), log(options.query_log_entries_max, options.query_log_bytes_max),
-        feedback(store) {}
+      : options(std::move(given)),
+        log(options.query_log_entries_max, options.query_log_bytes_max),
+        feedback(store),
+        policies(store) {}
+  ~State() { StopKeeper(); }
+  void StopKeeper() {
+    {
+      const std::lock_guard lock(keeper_mutex);
+      stopping = true;
+    }
+    keeper_wakes.notify_all();
+    if (keeper.joinable()) keeper.join();
+  }
+  void KeepUntilStopped() {
+    std::unique_lock lock(keeper_mutex);
+    const std::chrono::seconds pause{options.keeper_seconds};
+    while (!keeper_wakes.wait_for(lock, pause, [this] { return stopping; })) {
+      lock.unlock();
+      KeepOnce(keeping, NowMs());
+      lock.lock();
+    }
+  }
 
   const Options options;
   QueryLog log;
+  LiveSignals signals;
   FeedbackStore feedback;
+  PolicyStore policies;
   AdaptationResources resources;
-  std::unique_ptr<JobQueue> jobs;  // Last: its thread uses the others.
+  std::unique_ptr<JobQueue> jobs;  // Its thread uses those above, the keeper's this, too.
+  KeeperResources keeping;
+  std::mutex keeper_mutex;
+  std::condition_variable keeper_wakes;
+  bool stopping = false;
+  std::thread keeper;
 };
 
 Learning::Learning(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Learning::~Learning() = default;
+// The keeper calls our functions, so it ends before anything else does.
+Learning::~Learning() { state_->StopKeeper(); }
 
 Result<std::unique_ptr<Learning>> Learning::Open(KeyValueStore& store, Options options) {
   auto state = std::make_unique<State>(store, std::move(options));
   State* raw = state.get();
   raw->resources = {raw->options.trainer_executable, raw->options.trainer_threads,
-                    raw->options.find_collection, &raw->feedback};
+                    raw->options.find_collection, &raw->feedback, &raw->log};
   ALMAGEST_TRY(raw->jobs,
                JobQueue::Open(store, raw->options.jobs_directory, [raw](JobContext& context) {
                  return RunAdaptation(raw->resources, context);
                }));
-  return std::unique_ptr<Learning>(new Learning(std::move(state)));
+  std::unique_ptr<Learning> learning(new Learning(std::move(state)));
+  learning->StartKeeper();
+  return learning;
+}
+
+void Learning::StartKeeper() {
+  State& state = *state_;
+  if (!state.options.collections) return;
+  state.keeping = {&state.policies,
+                   &state.feedback,
+                   &state.signals,
+                   state.options.collections,
+                   [this](const std::string& collection, const std::string& vector_name) {
+                     AdaptationRequest request;
+                     request.vector_name = vector_name;
+                     return StartAdaptation(collection, request);
+                   },
+                   [&state](CollectionId collection, const std::string& vector_name) {
+                     return state.jobs->HasOpenJob(collection, vector_name);
+                   }};
+  state.keeper = std::thread([&state] { state.KeepUntilStopped(); });
+}
+
+void Learning::Keep(int64_t now_ms) {
+  if (state_->options.collections) KeepOnce(state_->keeping, now_ms);
 }
 
 std::string Learning::RememberQuery(uint32_t collection_id, LoggedQuery query) {
+  state_->signals.AddSearch(collection_id, query.vector_name, query.version);
   return state_->log.Remember(collection_id, std::move(query));
 }
 
@@ -57,8 +131,18 @@ Result<std::vector<uint64_t>> Learning::AddFeedback(Collection& collection,
                                                     std::optional<Durability> durability) {
   ALMAGEST_TRY(const auto resolved,
                ResolveFeedback(collection, state_->log, std::move(events), NowMs()));
-  return state_->feedback.Append(collection.id(), resolved,
-                                 durability.value_or(collection.config().durability));
+  ALMAGEST_TRY(auto ids,
+               state_->feedback.Append(collection.id(), resolved,
+                                       durability.value_or(collection.config().durability)));
+  for (const FeedbackEvent& event : resolved) {
+    const auto logged =
+        event.query_id ? state_->log.Find(collection.id(), *event.query_id) : nullptr;
+    const auto rank = logged ? BestRank(event, *logged) : std::nullopt;
+    if (!rank) continue;
+    state_->signals.AddReward(collection.id(), logged->vector_name, logged->version,
+                              *event.query_id, *rank);
+  }
+  return ids;
 }
 
 Result<FeedbackPage> Learning::ListFeedback(const Collection& collection,
@@ -100,7 +184,35 @@ Result<std::string> Learning::StartAdaptation(const std::string& collection_name
   job.dimension = field.dense.dimension;
   ALMAGEST_TRY([[maybe_unused]] const std::string config, MakeTrainerConfig(job, request));
   ALMAGEST_TRY_VOID(CheckTrainerExecutable(state_->options.trainer_executable));
-  return state_->jobs->Add(collection->id(), collection->name(), request);
+  ALMAGEST_TRY(auto id, state_->jobs->Add(collection->id(), collection->name(), request));
+  ALMAGEST_TRY(const uint64_t last_event, state_->feedback.LastEvent(collection->id()));
+  ALMAGEST_TRY_VOID(
+      state_->policies.Update(collection->id(), field.id, [&](LearningState& changed) {
+        changed.seen_event = last_event;
+        changed.last_start_ms = NowMs();
+      }));
+  return id;
+}
+
+Result<Learning::FieldStatus> Learning::DescribePolicy(const Collection& collection,
+                                                       const std::string& vector_name) const {
+  ALMAGEST_TRY(const auto versions, collection.Versions(vector_name));
+  ALMAGEST_TRY(const auto field, collection.FindField(vector_name));
+  FieldStatus status;
+  ALMAGEST_TRY(status.state, state_->policies.Read(collection.id(), field.id));
+  ALMAGEST_TRY(const uint64_t last_event, state_->feedback.LastEvent(collection.id()));
+  status.new_events = last_event - std::min(last_event, status.state.seen_event);
+  status.live = state_->signals.Compare(collection.id(), vector_name, versions->active());
+  return status;
+}
+
+Result<> Learning::SetPolicy(const Collection& collection, const std::string& vector_name,
+                             const LearningPolicy& policy) {
+  ALMAGEST_TRY_VOID(CheckPolicy(policy));
+  ALMAGEST_TRY_VOID(collection.Versions(vector_name));  // Refuses sparse and unknown ones.
+  ALMAGEST_TRY(const auto field, collection.FindField(vector_name));
+  return state_->policies.Update(collection.id(), field.id,
+                                 [&](LearningState& changed) { changed.policy = policy; });
 }
 
 std::vector<Job> Learning::Jobs() const { return state_->jobs->Jobs(); }
@@ -131,6 +243,7 @@ Result<std::string> Learning::DescribeVersions(const Collection& collection,
 void Learning::ForgetCollection(uint32_t collection_id) {
   state_->jobs->ForgetCollection(collection_id);
   state_->log.ForgetCollection(collection_id);
+  state_->signals.ForgetCollection(collection_id);
   state_->feedback.ForgetCollection(collection_id);
 }
 

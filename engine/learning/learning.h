@@ -18,6 +18,7 @@
 #include "engine/learning/evaluation.h"
 #include "engine/learning/feedback.h"
 #include "engine/learning/job.h"
+#include "engine/learning/learning_policy.h"
 #include "storage/key_value_store.h"
 
 namespace almagest {
@@ -32,6 +33,10 @@ class Learning {
     size_t query_log_bytes_max = 64 << 20;     // and what they may take together.
     // Finds a collection by name while jobs run.
     std::function<Result<std::shared_ptr<Collection>>(const std::string&)> find_collection;
+    // All of them, for what the loop does by itself every `keeper_seconds` (learning_keeper.h);
+    // absent: nothing.
+    std::function<std::vector<std::shared_ptr<Collection>>()> collections;
+    unsigned keeper_seconds = 5;
   };
   // Jobs that were running when the process died are marked failed ("the server stopped").
   static Result<std::unique_ptr<Learning>> Open(KeyValueStore& store, Options options);
@@ -70,6 +75,21 @@ class Learning {
   Result<std::vector<JobEvent>> JobEvents(const std::string& job_id, uint64_t first,
                                           std::chrono::milliseconds wait) const;
 
+  // ---- What it does by itself (learning_policy.h) -----------------------------------------------
+  struct FieldStatus {
+    LearningState state;
+    uint64_t new_events = 0;             // Since a job was last started.
+    std::optional<LiveComparison> live;  // Absent until two versions have answered searches.
+  };
+  // kInvalidArgument for an unknown or sparse vector.
+  Result<FieldStatus> DescribePolicy(const Collection& collection,
+                                     const std::string& vector_name) const;
+  // kOutOfRange for a bad value.
+  Result<> SetPolicy(const Collection& collection, const std::string& vector_name,
+                     const LearningPolicy& policy);
+  // One round, as the keeper's thread makes it.
+  void Keep(int64_t now_ms);
+
   // ---- Evaluation (evaluation.h) -------------------------------------------------------------
   // Not const: the versions to compare are prepared for searching (Collection::PrepareVersion).
   Result<EvaluationReport> Evaluate(Collection& collection,
@@ -88,6 +108,7 @@ class Learning {
  private:
   struct State;
   explicit Learning(std::unique_ptr<State> state);
+  void StartKeeper();
   std::unique_ptr<State> state_;
 };
 

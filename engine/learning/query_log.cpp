@@ -95,6 +95,19 @@ std::shared_ptr<const LoggedQuery> QueryLog::Find(uint32_t collection_id,
   return found->second.query;
 }
 
+std::vector<std::shared_ptr<const LoggedQuery>> QueryLog::Newest(uint32_t collection_id,
+                                                                 std::string_view vector_name,
+                                                                 size_t max) const {
+  std::vector<std::shared_ptr<const LoggedQuery>> newest;
+  const std::lock_guard lock(mutex_);
+  for (auto key = order_.rbegin(); key != order_.rend() && newest.size() < max; ++key) {
+    const Entry& entry = entries_.at(*key);
+    if (entry.collection_id != collection_id || entry.query->vector_name != vector_name) continue;
+    newest.push_back(entry.query);
+  }
+  return newest;
+}
+
 void QueryLog::ForgetCollection(uint32_t collection_id) {
   const std::lock_guard lock(mutex_);
   std::erase_if(order_, [&](const Key& key) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "engine/learning/feedback.h"
 
@@ -32,6 +33,11 @@ class QueryLog {
 
   // nullptr when the id is malformed, unknown, forgotten or belongs to another collection.
   std::shared_ptr<const LoggedQuery> Find(uint32_t collection_id, std::string_view id) const;
+
+  // The newest queries of one dense field, newest first, at most `max`. Cost: O(entries).
+  std::vector<std::shared_ptr<const LoggedQuery>> Newest(uint32_t collection_id,
+                                                         std::string_view vector_name,
+                                                         size_t max) const;
 
   void ForgetCollection(uint32_t collection_id);
   size_t size() const;

@@ -54,12 +54,15 @@ constexpr Option kTrainingOptions[] = {
 };
 constexpr Option kGateOptions[] = {
     {"min_gain", Kind::kReal, -1, 1},
+    {"alpha", Kind::kReal, 0.001, 0.5},
     {"queries_min", Kind::kInteger, 1, 1'000'000},
     {"compatibility_margin", Kind::kReal, 0, 1},
     {"compatibility_bound_margin", Kind::kReal, 0, 1},
     {"effective_rank_ratio_min", Kind::kReal, 0, 1},
     {"user_share_max", Kind::kReal, 0, 1},
     {"leave_out_user_share", Kind::kReal, 0, 1},
+    {"overlap_min", Kind::kReal, 0, 1},
+    {"self_retrieval_min", Kind::kReal, 0, 1},
     {"most_shown_share_max", Kind::kReal, 0, 1},
 };
 
@@ -151,6 +154,7 @@ Result<std::string> MakeTrainerConfig(const TrainerJob& job, const AdaptationReq
                        {"objective", request.objective},
                        {"active_version", job.active_version},
                        {"live_versions", job.live_versions},
+                       {"gate_number", job.gate_number},
                        {"options", options},
                        {"gate", gate}};
   return config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

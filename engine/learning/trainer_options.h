@@ -21,6 +21,7 @@ struct TrainerJob {
   unsigned threads = 1;
   VersionId active_version = 0;
   std::vector<VersionId> live_versions;  // With active_version.
+  uint64_t gate_number = 1;              // GateNumber (gate_history.h).
 };
 
 // `request.options_json` is an object of trainer options, which may hold two more keys: "gate", an

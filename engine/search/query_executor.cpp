@@ -6,6 +6,7 @@
 #include "engine/search/formula_scoring.h"
 #include "engine/search/fusion.h"
 #include "engine/search/hydrate.h"
+#include "engine/search/learned_fusion.h"
 #include "engine/search/ordering.h"
 #include "engine/search/query_trace.h"
 #include "engine/search/vector_input.h"
@@ -40,8 +41,8 @@ class Executor {
   Result<NodeResult> RunNode(const QueryNode& node, const Filters& inherited, uint64_t limit,
                              const std::string& path);
   // What ranks the results of the prefetches from their scores alone.
-  Result<NodeResult> RunFusion(const QueryNode& node, const FusionQuery& fusion,
-                               const std::vector<NodeResult>& prefetched);
+  Result<NodeResult> RunFusion(const QueryNode& node, FusionQuery fusion,
+                               const std::vector<NodeResult>& prefetched, LegTrace* trace);
   Result<NodeResult> RunFormula(const QueryNode& node, const FormulaQuery& formula,
                                 const std::vector<NodeResult>& prefetched);
   // What ranks points of the collection, or those of `allowed`.
@@ -114,8 +115,14 @@ void DropBelow(const std::optional<double>& threshold, std::vector<RankedSlot>& 
   });
 }
 
-Result<NodeResult> Executor::RunFusion(const QueryNode& node, const FusionQuery& fusion,
-                                       const std::vector<NodeResult>& prefetched) {
+Result<NodeResult> Executor::RunFusion(const QueryNode& node, FusionQuery fusion,
+                                       const std::vector<NodeResult>& prefetched, LegTrace* trace) {
+  if (fusion.kind == FusionQuery::Kind::kLearned) {
+    ALMAGEST_TRY(LearnedFusionPlan plan,
+                 PlanLearnedFusion(collection_, *view_, node, request_.as_version));
+    fusion = std::move(plan.fusion);
+    trace->reason = std::move(plan.reason);
+  }
   if (!fusion.weights.empty() && fusion.weights.size() != prefetched.size()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "Number of weights in RRF should match number of pre-fetches: got " +
@@ -237,7 +244,7 @@ Result<NodeResult> Executor::RunNode(const QueryNode& node, const Filters& inher
   leg.path = path.empty() ? "query" : path;
   NodeResult result;
   if (node.query && std::holds_alternative<FusionQuery>(*node.query)) {
-    ALMAGEST_TRY(result, RunFusion(node, std::get<FusionQuery>(*node.query), prefetched));
+    ALMAGEST_TRY(result, RunFusion(node, std::get<FusionQuery>(*node.query), prefetched, &leg));
   } else if (node.query && std::holds_alternative<FormulaQuery>(*node.query)) {
     ALMAGEST_TRY(result, RunFormula(node, std::get<FormulaQuery>(*node.query), prefetched));
   } else {

@@ -30,6 +30,7 @@ struct LegTrace {
   std::string vector_name;
   // The adapter version that the query went through; dense vectors.
   std::optional<VersionId> version;
+  std::string reason;               // Learned fusion: which weights, or why none.
   std::optional<uint64_t> matches;  // Points that the filter allows, or the prefetches gave.
   double filter_seconds = 0;
   double seconds = 0;  // With the filter, without the legs below.

@@ -71,6 +71,20 @@ TEST_F(QueryApiTest, FusesPrefetches) {
   EXPECT_EQ(result.at("points")[2].at("id"), 2);
 }
 
+TEST_F(QueryApiTest, LearnedFusionSaysThatNothingWasLearnedYet) {
+  const auto fused =
+      [&](const std::string& fusion) {
+        return Do("POST", "/collections/c/points/query", R"({
+        "prefetch": [{"query": [0, 1], "using": "d"},
+                     {"query": {"text": "moon", "model": "qdrant/bm25"}, "using": "s"}],
+        "explain": true, "query": {"fusion": ")" + fusion + R"("}})");
+      };
+  const json learned = fused("learned");
+  EXPECT_EQ(learned.at("points"), fused("rrf").at("points"));
+  const json& leg = learned.at("explanation").at("legs").back();
+  EXPECT_EQ(leg.at("reason").get<std::string>().find("plain rrf: version 0 of vector 'd'"), 0u);
+}
+
 TEST_F(QueryApiTest, OlderSearchGivesABareList) {
   const json result = Do("POST", "/collections/c/points/search",
                          R"({"vector": {"name": "d", "vector": [1, 0]}, "top": 2})");

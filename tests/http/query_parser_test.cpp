@@ -105,6 +105,12 @@ TEST(QueryParser, ReadsSixtyFourLevelsAndNoMore) {
   EXPECT_THAT(ErrorOf(nested(2'000)), HasSubstr("nested deeper than 160 levels"));
 }
 
+TEST(QueryParser, ReadsLearnedFusion) {
+  const auto query = Parse(R"({"prefetch": [{"query": [1]}], "query": {"fusion": "learned"}})");
+  ASSERT_TRUE(query.has_value()) << query.error().message;
+  EXPECT_EQ(std::get<FusionQuery>(*query->request.root.query).kind, FusionQuery::Kind::kLearned);
+}
+
 TEST(QueryParser, RefusesByName) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"query": {"recommend": {}}})", "one example at least"},
@@ -122,7 +128,7 @@ TEST(QueryParser, RefusesByName) {
       {R"({"query": [1], "params": {"acorn": {"enable": true}}})", "`params.acorn`"},
       {R"({"query": [1], "params": {"idf": {"corpus": {"x": 1}}}})", "params.idf.corpus"},
       {R"({"query": [1], "params": {"idf": "local"}})", "[params.idf]: expected `global`"},
-      {R"({"query": {"fusion": "max"}})", "expected `rrf` or `dbsf`"},
+      {R"({"query": {"fusion": "max"}})", "expected `rrf`, `dbsf` or `learned`"},
       {R"({"query": {"rrf": {"k": 0}}})", "[query.rrf.k: value 0 invalid"},
       {R"({"query": {"rrf": {"weights": [1]}}})", "got 1, expected 0"},
       {R"({"query": {"sample": "best"}})", "expected `random`"},

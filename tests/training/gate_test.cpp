@@ -64,6 +64,41 @@ TEST(Gate, RejectsAGainThatMayBeChance) {
   ExpectOnlyFailure(input, {}, "gain_over_active", "the lower end must be above +0.0000");
 }
 
+TEST(Gate, TheSameFeedbackJudgedAgainAndAgainHasToGainMoreClearly) {
+  GateInput input = GoodInput();
+  for (size_t i = 0; i < input.trained.size(); ++i) {  // 2.8 standard errors above zero.
+    input.trained[i] = input.active[i] + (i % 2 == 0 ? 0.24 : -0.16);
+  }
+  input.live.clear();
+  ASSERT_EQ(DecideGate(input, {}).verdict, Verdict::kPromote);
+  input.gate_number = 12;
+  ExpectOnlyFailure(input, {}, "gain_over_active", "this being gate 12 on this feedback");
+  // What is reported as the gain is not narrowed or widened by that.
+  EXPECT_GT(DecideGate(input, {}).gain.low, 0);
+  GateOptions generous;
+  generous.alpha = 0.5;
+  input.gate_number = 2;
+  EXPECT_EQ(DecideGate(input, generous).verdict, Verdict::kPromote);
+}
+
+TEST(GateLevel, AllGatesTogetherSpendAlpha) {
+  EXPECT_NEAR(GateLevel(0.05, 1), 0.0304, 1e-4);
+  double spent = 0;
+  for (int64_t n = 1; n <= 100'000; ++n) spent += GateLevel(0.05, n);
+  EXPECT_LT(spent, 0.05);
+  EXPECT_GT(spent, 0.0499);
+}
+
+TEST(Gate, RefusesResultsThatDriftWhereNobodyJudged) {
+  GateInput input = GoodInput();
+  input.drift = {true, 0.05, 0.9};
+  ExpectOnlyFailure(input, {}, "guard_overlap", "recent searches, which nobody judged");
+  input.drift = {false, 0.05, 0.9};
+  ExpectOnlyFailure(input, {}, "guard_overlap", "documents searched for by themselves");
+  input.drift = {true, 0.6, 0.2};
+  ExpectOnlyFailure(input, {}, "self_retrieval", "20.0000 % of the documents");
+}
+
 TEST(Gate, MarginRaisesTheBar) {
   GateOptions options;
   options.min_gain = 0.2;
@@ -119,6 +154,36 @@ TEST(PairedGain, CountsAGroupOfNearIdenticalQueriesOnce) {
   const std::vector<double> before(6, 0.0);
   const std::vector<int32_t> group = {0, 0, 0, 1, 2, 3};
   EXPECT_NEAR(PairedGain(after, before, group).mean, (0.9 + 3 * 0.1) / 4, 1e-12);
+}
+
+TEST(PairedGain, CountsAQueryByItsWeight) {
+  // Of the same weight as without weights; half the weight: half a query.
+  const std::vector<double> after = {0.8, 0.2, 0.2};
+  const std::vector<double> before(3, 0.0);
+  const std::vector<int32_t> group = {0, 1, 2};
+  const std::vector<double> same(3, 0.25);
+  const Interval plain = PairedGain(after, before, group);
+  EXPECT_NEAR(PairedGain(after, before, group, 0.95, same).mean, 0.4, 1e-12);
+  EXPECT_EQ(PairedGain(after, before, group, 0.95, same).low, plain.low);
+  const std::vector<double> half = {0.5, 1, 1};
+  EXPECT_NEAR(PairedGain(after, before, group, 0.95, half).mean, (0.4 + 0.2 + 0.2) / 2.5, 1e-12);
+  // Near-identical queries are one: of their mean weight and weighted mean.
+  const std::vector<int32_t> pair = {0, 0, 2};
+  EXPECT_NEAR(PairedGain(after, before, pair, 0.95, half).mean,
+              ((0.4 + 0.2) / 2 + 0.2) / (0.75 + 1), 1e-12);
+}
+
+TEST(Gate, ManyQueriesOfLittleWeightDoNotDecide) {
+  // 150 queries that were planted gain, 50 honest ones lose.
+  GateInput input = GoodInput();
+  for (size_t i = 0; i < input.group.size(); ++i) {
+    const bool planted = i % 4 != 0;
+    input.trained[i] = input.active[i] + (planted ? 0.3 : -0.1);
+  }
+  input.live.clear();
+  ASSERT_EQ(DecideGate(input, {}).verdict, Verdict::kPromote);
+  for (size_t i = 0; i < input.group.size(); ++i) input.weight.push_back(i % 4 != 0 ? 0.02 : 1);
+  ExpectOnlyFailure(input, {}, "gain_over_active", "must be above");
 }
 
 TEST(Gate, RefusesADocumentThatIsSuddenlyEverywhere) {

@@ -44,6 +44,7 @@ TEST(JobConfig, RefusesByNameValueAndLimit) {
       {R"({"format_version": 1, "dimension": 4, "device": "tpu"})", "auto, cpu or cuda"},
       {R"({"format_version": 1, "dimension": 4, "objective": "mlp"})", "objective is 'mlp'"},
       {R"({"format_version": 1, "dimension": 4, "seed": -1})", "seed is -1"},
+      {R"({"format_version": 1, "dimension": 4, "gate_number": 0})", "gate_number is 0"},
       {R"({"format_version": 1, "dimension": 4, "seed": 18446744073709551615})", "seed is"},
       {R"({"format_version": 1, "dimension": 4, "live_versions": [-1]})", "live_versions"},
       {R"({"format_version": 1, "dimension": 4, "options": []})", "options must be an object"},

@@ -113,6 +113,50 @@ TEST(Poisoning, WhatOneUserAloneTaughtIsRefused) {
   EXPECT_EQ(report->gate.verdict, Verdict::kReject);
 }
 
+TEST(Drift, IsNothingForTheSameMapAndSeenForAnother) {
+  const SyntheticJob job = MakeSyntheticJob(9, 400, 100);
+  const auto space =
+      *VectorSpace::Create(job.documents, job.queries,
+                           {job.dimension, training::Distance::kCosine, DeviceChoice::kCpu, 1});
+  const LinearAdapter identity = LinearAdapter::Identity(job.dimension);
+  const Drift none = MeasureDrift(*space, job.queries, identity, identity, identity, {});
+  EXPECT_EQ(none.queries, 100u);
+  EXPECT_EQ(none.documents, 400u);
+  EXPECT_EQ(none.overlap_at_10, 1);
+  EXPECT_EQ(none.self_retrieval, 1);
+  LinearAdapter pulled = identity;  // Every query far towards one document.
+  for (size_t i = 0; i < 24; ++i) pulled.query_bias[i] = 3 * job.documents[24 * 17 + i];
+  const Drift far = MeasureDrift(*space, job.queries, pulled, identity, identity, {});
+  EXPECT_LT(far.overlap_at_10, 0.4);
+  EXPECT_LT(far.self_retrieval, 0.4);
+  EXPECT_EQ(far.self_retrieval_before, 1);
+  // Whitening is as good a reference as the version before.
+  EXPECT_EQ(MeasureDrift(*space, job.queries, pulled, identity, pulled, {}).overlap_at_10, 1);
+  // Without guard queries the documents stand in.
+  const Drift alone = MeasureDrift(*space, {}, pulled, identity, identity, {});
+  EXPECT_EQ(alone.queries, 0u);
+  EXPECT_LT(alone.overlap_at_10, 0.4);
+}
+
+TEST(Drift, GuardQueriesOfAJobAreReadCheckedAndReported) {
+  const TemporaryFolder folder;
+  const SyntheticJob job = QuickJob(10, 300, 300);
+  SafetensorsWriter writer;
+  writer.AddFloat32("queries", {50, 24}, std::span(job.queries).first(50 * 24));
+  ASSERT_TRUE(writer.Write(folder.path() / "guard.safetensors"));
+  const auto report = RunIn(job, folder.path());
+  ASSERT_TRUE(report) << report.error().message;
+  const auto json = ReadJson(folder.path() / "report.json");
+  EXPECT_EQ(json["drift"]["guard_queries"], 50);
+  EXPECT_GT(json["drift"]["self_retrieval"], 0);
+  SafetensorsWriter narrow;
+  narrow.AddFloat32("queries", {50, 12}, std::span(job.queries).first(50 * 12));
+  ASSERT_TRUE(narrow.Write(folder.path() / "guard.safetensors"));
+  const auto refused = RunIn(job, folder.path());
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("guard.safetensors: tensor 'queries' has 12"));
+}
+
 TEST(SequentialVersions, SevenStaySearchableTogether) {
   constexpr size_t kVersions = 7;
   constexpr size_t kQueriesEach = 60;

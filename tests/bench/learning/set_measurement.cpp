@@ -94,6 +94,11 @@ class Measurement {
     std::printf("  winner %s\n  %s\n", report.selection->winner.c_str(),
                 report.selection->explanation.c_str());
     if (report.fusion) std::printf("  fusion: %s\n", report.fusion->explanation.c_str());
+    if (report.drift) {
+      std::printf("  gate %s; kept of unjudged results %.4f, self-retrieval %.4f (before: %.4f)\n",
+                  VerdictName(report.gate.verdict), report.drift->overlap_at_10,
+                  report.drift->self_retrieval, report.drift->self_retrieval_before);
+    }
     for (const CandidateRecord& candidate : report.selection->candidates) {
       std::printf("    candidate %-28s best step %3ld, validation nDCG@10 %.4f, factor %g\n",
                   candidate.name.c_str(), static_cast<long>(candidate.best_step),

@@ -153,6 +153,37 @@ TEST(JudgementBuilder, CapsAUserOnlyAmongManyUsers) {
   }
 }
 
+TEST(JudgementBuilder, WhatOneUserSaysForOneDocumentCountsForThreeQueries) {
+  for (const size_t users : {size_t{18}, size_t{30}}) {
+    SCOPED_TRACE(users);
+    JudgementBuilder builder(RowOf);
+    for (uint64_t i = 0; i < 12; ++i) {
+      FeedbackEvent flood = Event(static_cast<float>(i), "flooder");
+      flood.grades = {{P(7), 1}, {P(20 + i), 0}};  // What it says against documents is not cut.
+      builder.Add(flood);
+    }
+    for (size_t u = 1; u < users; ++u) {
+      for (uint64_t i = 0; i < 9; ++i) {
+        FeedbackEvent event = Event(static_cast<float>(100 * u + i), "user" + std::to_string(u));
+        event.grades = {{P(i < 3 ? 7 : 30 + i), 1}};  // Three for the same one are believed.
+        builder.Add(event);
+      }
+    }
+    JudgementCounts counts;
+    const Judgements judgements = builder.Finish(&counts);
+    double pushed = 0;
+    for (size_t i = 0; i < judgements.weight.size(); ++i) {
+      if (judgements.user[i] == 0 && judgements.grade[i] > 0) {
+        pushed += judgements.weight[i];
+      } else {
+        EXPECT_FLOAT_EQ(judgements.weight[i], 1);
+      }
+    }
+    EXPECT_NEAR(pushed, users < kUserCapUsersMin ? 12 : 3, 1e-4);
+    EXPECT_EQ(counts.users_capped, users < kUserCapUsersMin ? 0u : 1u);
+  }
+}
+
 TEST(JudgementBuilder, DoesNotCapEventsWithoutAUser) {
   JudgementBuilder builder(RowOf);
   for (size_t u = 0; u < 30; ++u) {

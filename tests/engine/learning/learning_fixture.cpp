@@ -48,6 +48,8 @@ void LearningFixture::OpenLearning(const std::string& trainer_script) {
     if (name == "words") return collection_;
     return Fail(ErrorCode::kNotFound, "Collection `" + name + "` doesn't exist!");
   };
+  options.collections = [this] { return std::vector{collection_}; };
+  options.keeper_seconds = 3'600;  // Tests call Keep themselves.
   auto learning = Learning::Open(store_, options);
   ASSERT_TRUE(learning) << learning.error().message;
   learning_ = std::move(*learning);

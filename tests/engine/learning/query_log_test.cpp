@@ -29,6 +29,21 @@ TEST(QueryLog, FindsWhatItRemembers) {
   EXPECT_EQ(found->vector_name, "text");
 }
 
+TEST(QueryLog, GivesTheNewestOfAField) {
+  QueryLog log(10, kBytesMax);
+  for (int i = 0; i < 5; ++i) log.Remember(1, Query(static_cast<float>(i)));
+  log.Remember(2, Query(9));
+  LoggedQuery other = Query(8);
+  other.vector_name = "image";
+  log.Remember(1, other);
+  const auto newest = log.Newest(1, "text", 3);
+  ASSERT_EQ(newest.size(), 3u);
+  EXPECT_EQ(newest[0]->base_vector, DenseVector{4});
+  EXPECT_EQ(newest[2]->base_vector, DenseVector{2});
+  EXPECT_EQ(log.Newest(1, "text", 100).size(), 5u);
+  EXPECT_TRUE(log.Newest(3, "text", 100).empty());
+}
+
 TEST(QueryLog, ForgetsTheOldest) {
   QueryLog log(3, kBytesMax);
   std::vector<std::string> ids;

@@ -1,0 +1,24 @@
+#include "engine/learning/gate_history.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace almagest {
+
+uint64_t GateNumber(const VersionSet& versions, uint64_t events_now) {
+  using Json = nlohmann::json;
+  uint64_t number = 1;
+  for (const AdapterVersion& version : versions.versions()) {
+    const Json report = Json::parse(version.report_json, nullptr, false);
+    try {
+      const auto verdict = report.at("gate").at("verdict").get<std::string>();
+      const auto events = report.at("export").at("events_used").get<uint64_t>();
+      if ((verdict == "promote" || verdict == "reject") && events >= (events_now + 1) / 2) ++number;
+    } catch (const Json::exception&) {
+      continue;  // No report of a job: built in or uploaded.
+    }
+  }
+  return std::min(number, kGateNumberMax);
+}
+
+}  // namespace almagest

@@ -1,0 +1,134 @@
+#include "engine/learning/learning_policy.h"
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "storage/key_layout.h"
+#include "storage/record_codec.h"
+
+namespace almagest {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr uint32_t kPolicyFormat = 3;
+constexpr double kMsPerHour = 3'600'000;
+
+std::string Decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+Result<> CheckRange(const char* name, double value, double low, double high) {
+  if (value >= low && value <= high) return {};
+  return Fail(ErrorCode::kOutOfRange, std::string(name) + " is " + Decimal(value) +
+                                          ", it must be from " + Decimal(low) + " to " +
+                                          Decimal(high));
+}
+
+std::string PolicyKey(CollectionId collection, FieldId field) {
+  return LearningKey(collection, LearningKind::kPolicy, field);
+}
+
+Json ToJson(const LearningState& state) {
+  const LearningPolicy& policy = state.policy;
+  Json json = {{"automatic", policy.automatic},
+               {"min_new_events", policy.min_new_events},
+               {"min_hours", policy.min_hours},
+               {"rollback", policy.rollback},
+               {"rollback_searches", policy.rollback_searches},
+               {"rollback_sigmas", policy.rollback_sigmas},
+               {"seen_event", state.seen_event},
+               {"last_start_ms", state.last_start_ms}};
+  if (const auto& rollback = state.last_rollback) {
+    json["last_rollback"] = {{"from", rollback->from},
+                             {"to", rollback->to},
+                             {"time_ms", rollback->time_ms},
+                             {"reason", rollback->reason}};
+  }
+  return json;
+}
+
+LearningState FromJson(const Json& json) {
+  LearningState state;
+  LearningPolicy& policy = state.policy;
+  json.at("automatic").get_to(policy.automatic);
+  json.at("min_new_events").get_to(policy.min_new_events);
+  json.at("min_hours").get_to(policy.min_hours);
+  json.at("rollback").get_to(policy.rollback);
+  json.at("rollback_searches").get_to(policy.rollback_searches);
+  json.at("rollback_sigmas").get_to(policy.rollback_sigmas);
+  json.at("seen_event").get_to(state.seen_event);
+  json.at("last_start_ms").get_to(state.last_start_ms);
+  if (json.contains("last_rollback")) {
+    const Json& given = json.at("last_rollback");
+    state.last_rollback = {given.at("from").get<VersionId>(), given.at("to").get<VersionId>(),
+                           given.at("time_ms").get<int64_t>(),
+                           given.at("reason").get<std::string>()};
+  }
+  return state;
+}
+
+}  // namespace
+
+Result<> CheckPolicy(const LearningPolicy& policy) {
+  ALMAGEST_TRY_VOID(
+      CheckRange("min_new_events", static_cast<double>(policy.min_new_events), 1, 1e9));
+  ALMAGEST_TRY_VOID(CheckRange("min_hours", policy.min_hours, 0, 8'760));
+  ALMAGEST_TRY_VOID(
+      CheckRange("rollback_searches", static_cast<double>(policy.rollback_searches), 100, 1e6));
+  return CheckRange("rollback_sigmas", policy.rollback_sigmas, 1, 10);
+}
+
+Result<LearningState> PolicyStore::Read(CollectionId collection, FieldId field) const {
+  ALMAGEST_TRY(const auto bytes, store_.Get(ColumnFamily::kLearning, PolicyKey(collection, field)));
+  if (!bytes) return LearningState{};
+  ALMAGEST_TRY(const auto record, DecodeRecord<JobRecord>(*bytes));
+  try {
+    if (record.kind == kPolicyFormat) return FromJson(Json::parse(record.body));
+  } catch (const Json::exception&) {
+    // Said below.
+  }
+  return Fail(ErrorCode::kCorruption, "the learning policy of a vector cannot be read");
+}
+
+Result<> PolicyStore::Update(CollectionId collection, FieldId field,
+                             const std::function<void(LearningState&)>& change) {
+  const std::lock_guard lock(mutex_);
+  ALMAGEST_TRY(LearningState state, Read(collection, field));
+  change(state);
+  JobRecord record;
+  record.kind = kPolicyFormat;
+  record.body = ToJson(state).dump(-1, ' ', false, Json::error_handler_t::replace);
+  WriteBatch batch;
+  batch.Put(ColumnFamily::kLearning, PolicyKey(collection, field), EncodeRecord(record));
+  return store_.Write(batch, Durability::kSync);
+}
+
+bool IsJobDue(const LearningState& state, uint64_t last_event, int64_t now_ms) {
+  if (!state.policy.automatic) return false;
+  const uint64_t events = last_event > state.seen_event ? last_event - state.seen_event : 0;
+  const double hours = static_cast<double>(now_ms - state.last_start_ms) / kMsPerHour;
+  return events >= state.policy.min_new_events && hours >= state.policy.min_hours;
+}
+
+std::optional<std::string> RollbackReason(const LearningPolicy& policy,
+                                          const LiveComparison& comparison) {
+  const auto enough = static_cast<double>(policy.rollback_searches);
+  if (!policy.rollback || comparison.now.searches < enough || comparison.then.searches < enough ||
+      comparison.sigmas > -policy.rollback_sigmas) {
+    return std::nullopt;
+  }
+  const auto facts = [](VersionId version, const LiveSample& sample) {
+    return "version " + std::to_string(version) + " " + Decimal(sample.mean()) + " over " +
+           std::to_string(static_cast<uint64_t>(sample.searches)) + " searches";
+  };
+  return "users found less: the mean reciprocal rank of clicks is for " +
+         facts(comparison.active, comparison.now) + ", for " +
+         facts(comparison.before, comparison.then) + ", a fall of " + Decimal(-comparison.sigmas) +
+         " standard errors (the limit is " + Decimal(policy.rollback_sigmas) + ")";
+}
+
+}  // namespace almagest

@@ -1,0 +1,33 @@
+// How far a version moves results that nobody judged: a check on what the held-out queries, which
+// come from those who give feedback, cannot see.
+#pragma once
+
+#include <span>
+
+#include "training/linear_adapter.h"
+#include "training/progress.h"
+#include "training/vector_space.h"
+
+namespace almagest::training {
+
+struct Drift {
+  size_t queries = 0;    // Guard queries looked at; 0: none were given.
+  size_t documents = 0;  // Documents that were searched for by their own vectors.
+  // Mean share of the first ten results of a guard query (of a document, where there are no guard
+  // queries) that the new version keeps of `before`, or of whitening, whichever it is nearer to.
+  double overlap_at_10 = 0;
+  // Share of the documents that are among the first ten results for themselves, as "more like this"
+  // searches: the base vector of the document through the query map.
+  double self_retrieval = 0;
+  double self_retrieval_before = 0;
+};
+
+inline constexpr int64_t kDriftDocumentsMax = 500;
+inline constexpr int64_t kGuardQueriesUsed = 500;
+
+// `guard` holds rows of the space's dimension. Cost: up to 2 x 500 queries by three versions.
+Drift MeasureDrift(const VectorSpace& space, std::span<const float> guard,
+                   const LinearAdapter& trained, const LinearAdapter& before,
+                   const LinearAdapter& whitened, const Tick& tick);
+
+}  // namespace almagest::training
