@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <new>
@@ -27,6 +28,12 @@ bool HasBody(const HttpRequest& request) {
   const std::string* length = request.FindHeader("content-length");
   return (length != nullptr && *length != "0") ||
          request.FindHeader("transfer-encoding") != nullptr;
+}
+
+bool IsChunked(std::string_view coding) {
+  return std::ranges::equal(coding, std::string_view("chunked"), [](char given, char wanted) {
+    return given == wanted || given == wanted - 'a' + 'A';
+  });
 }
 
 bool HasContentType(const std::string& type, std::string_view expected) {
@@ -87,6 +94,14 @@ Application::Application(Service& service, ApplicationOptions options)
     : service_(service), options_(std::move(options)), router_(Routes()) {}
 
 std::optional<HttpResponse> Application::Check(HttpRequest& request) {
+  // Any other coding leaves open where the request ends, and so what the next one is.
+  for (const auto& [name, value] : request.headers) {
+    if (name != "transfer-encoding" || IsChunked(value)) continue;
+    HttpResponse response = ErrorResponse(
+        400, "Bad request: a body may be sent whole or with Transfer-Encoding: chunked", 0);
+    response.close = true;
+    return response;
+  }
   // A preflight carries no key; it asks about a request and does nothing.
   if (options_.cross_origin && IsPreflight(request)) return PreflightResponse(request);
   // HEAD is GET without the body, which the session leaves out.

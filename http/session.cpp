@@ -135,7 +135,7 @@ std::optional<HttpResponse> Session::ReadFailure(beast::error_code error) {
   }
   if (error == http::error::body_limit) {
     return dispatcher.Refuse(413, "Payload too large: the request's body is longer than " +
-                                      std::to_string(options.body_bytes_max) + " bytes");
+                                      std::to_string(body_limit_) + " bytes");
   }
   if (error == boost::system::errc::no_space_on_device) {
     return dispatcher.Refuse(507, "Storage full: there is no room for the upload");
@@ -151,7 +151,7 @@ asio::awaitable<bool> Session::ServeOne() {
   const ServerOptions& options = context_.options;
   Parser parser;
   parser.header_limit(options.header_bytes_max);
-  parser.body_limit(options.body_bytes_max);
+  parser.body_limit(boost::none);  // Until it is known who asks for what.
   const auto exchange = std::make_shared<Exchange>();
   head_only_ = false;
 
@@ -169,7 +169,7 @@ asio::awaitable<bool> Session::ServeOne() {
   std::optional<HttpResponse> refusal = context_.dispatcher.Admit(exchange->request);
   if (refusal) {
     // A refused request without a body leaves the connection usable.
-    if (parser.is_done()) co_return co_await Send(*refusal, parser.keep_alive());
+    if (parser.is_done()) co_return co_await Send(*refusal, parser.keep_alive() && !refusal->close);
     co_await SendAndLinger(*refusal);
     co_return false;
   }
@@ -187,6 +187,13 @@ asio::awaitable<bool> Session::ServeOne() {
   }
   const bool wants_keep_alive = parser.keep_alive();
   if (!parser.is_done()) {
+    body_limit_ = exchange->request.upload ? options.upload_bytes_max : options.body_bytes_max;
+    parser.body_limit(body_limit_);
+    if (parser.content_length().value_or(0) > body_limit_) {
+      refusal = ReadFailure(http::error::body_limit);
+      co_await SendAndLinger(*refusal);
+      co_return false;
+    }
     const bool received = co_await ReceiveBody(parser, exchange->request);
     if (!received) co_return false;
   }
@@ -228,7 +235,7 @@ asio::awaitable<bool> Session::ReceiveBody(Parser& parser, HttpRequest& request)
 
 asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& path) {
   http::request_parser<http::file_body> upload(std::move(parser));
-  upload.body_limit(context_.options.upload_bytes_max);
+  upload.body_limit(body_limit_);
   beast::error_code error;
   upload.get().body().open(path.c_str(), beast::file_mode::write_new, error);
   size_t since_timer = 0;

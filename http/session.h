@@ -74,6 +74,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool timed_out_ = false;
   bool head_only_ = false;  // The request is a HEAD: its answer ends after the headers.
   bool busy_ = false;       // A request was begun and not yet answered.
+  uint64_t body_limit_ = 0;  // In bytes, of the request at hand.
   boost::beast::flat_buffer buffer_;
 };
 

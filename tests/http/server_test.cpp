@@ -73,6 +73,42 @@ TEST_F(ServerTest, RefusesABodyThatAnnouncesTooMuch) {
   ExpectAlive();
 }
 
+TEST_F(ServerTest, UploadsHaveALimitOfTheirOwn) {
+  ServerOptions options;
+  options.body_bytes_max = 10'000;
+  options.upload_bytes_max = 100'000;
+  Start(options);
+  const auto upload = [&](size_t bytes) {
+    const std::string body = "--b\r\nContent-Disposition: form-data; name=\"snapshot\"; " +
+                             std::string("filename=\"s\"\r\n\r\n") + std::string(bytes, 'x') +
+                             "\r\n--b--\r\n";
+    RawClient client(port());
+    client.Send(
+        "POST /collections/c/snapshots/upload HTTP/1.1\r\nContent-Type: "
+        "multipart/form-data; boundary=b\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n");
+    client.Send(body);
+    return *client.Read();
+  };
+  EXPECT_THAT(upload(50'000).body, HasSubstr("the snapshot cannot be used"));
+  const auto large = upload(120'000);
+  EXPECT_EQ(large.status, 413u);
+  EXPECT_THAT(large.body, HasSubstr("longer than 100000 bytes"));
+  ExpectAlive();
+}
+
+TEST_F(ServerTest, AsksWhoItIsBeforeHowMuch) {
+  Start({}, "key");
+  RawClient client(port());
+  client.Send(
+      "PUT /collections/c HTTP/1.1\r\nContent-Type: application/json\r\n"
+      "Content-Length: 99999999999\r\n\r\n");
+  const auto response = client.Read();
+  ASSERT_TRUE(response.has_value());
+  EXPECT_EQ(response->status, 401u);
+  ExpectAlive();
+}
+
 TEST_F(ServerTest, RefusesAChunkedBodyThatGrowsTooLarge) {
   ServerOptions options;
   options.body_bytes_max = 10'000;
@@ -115,7 +151,8 @@ TEST_F(ServerTest, RefusesLongHeaders) {
 TEST_F(ServerTest, RefusesAmbiguousLengths) {
   Start();
   for (const char* head : {"Content-Length: 2\r\nContent-Length: 3\r\n",
-                           "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n"}) {
+                           "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+                           "Content-Length: 2\r\nTransfer-Encoding: xchunked\r\n"}) {
     SCOPED_TRACE(head);
     RawClient client(port());
     client.Send(std::string("PUT /collections/c HTTP/1.1\r\nContent-Type: application/json\r\n") +
