@@ -63,7 +63,9 @@ class Round {
 void KeepOnce(const KeeperResources& resources, int64_t now_ms) {
   for (const auto& collection : resources.collections()) {
     for (const auto& [name, dense] : collection->config().dense) {
-      if (dense.distance != Distance::kCosine && dense.distance != Distance::kDot) continue;
+      const bool adapts =
+          dense.distance == Distance::kCosine || dense.distance == Distance::kDot;
+      if (!adapts || dense.multi) continue;
       if (const auto done = Round(resources, *collection, name, now_ms).Run(); !done) {
         LogWarning("the learning policy of vector '" + name + "' of collection '" +
                    collection->name() + "' could not be followed: " + done.error().message);
