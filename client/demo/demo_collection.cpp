@@ -14,11 +14,6 @@ namespace {
 constexpr uint32_t kDimension = 512;
 constexpr uint32_t kBatchPoints = 256;
 constexpr unsigned kConnections = 2;
-// Twice the default: between activation and re-embedding the graph was built for other distances
-// than those that are searched by. The same at every stage, so that the figures compare.
-constexpr uint32_t kBeamWidth = 256;
-
-Json BeamParams() { return {{"hnsw_ef", kBeamWidth}}; }
 
 bool IsStopWord(const std::string& word) {
   constexpr std::array<std::string_view, 33> kStopWords = {
@@ -93,7 +88,6 @@ void LoadDemoCollection(const ClientOptions& options, const std::vector<Synset>&
 
 Json DemoDenseQuery(const Json& target, uint32_t limit) {
   Json node = NearestNode(target, kDemoDenseVector, limit);
-  node["params"] = BeamParams();
   return node;
 }
 
@@ -104,7 +98,6 @@ Json DemoSparseQuery(const Json& target, uint32_t limit) {
 Json DemoHybridQuery(const Json& dense_target, const Json& sparse_target, uint32_t limit) {
   Json node = HybridNode(dense_target, kDemoDenseVector, sparse_target, kDemoSparseVector,
                          kDemoDepth, limit);
-  node["prefetch"][0]["params"] = BeamParams();
   return node;
 }
 
