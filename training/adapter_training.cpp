@@ -306,11 +306,7 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
   double latest_validation = 0;
   if (run.validates()) {
     latest_validation = result.validation_ndcg_at_10 = run.Validate();
-    LossPoint start{0, 0, latest_validation, {}};
-    if (candidate.factors_at_each) {
-      start.by_factor.assign(std::size(kChangeFactors), latest_validation);
-    }
-    result.curve.push_back(std::move(start));
+    result.curve.push_back({0, 0, latest_validation});
   }
   std::vector<MinedQuery> mined;
   int64_t mined_epoch = -2;  // Below the sampler's first epoch, so that it begins with mining.
@@ -351,16 +347,8 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
     ++loss_count;
     const bool last = step == candidate.steps || progress->ElapsedSeconds() > deadline_seconds;
     if (last || step % options.evaluate_every == 0) {
-      LossPoint point{step, loss_sum / static_cast<double>(loss_count), 0, {}};
-      if (run.validates() && candidate.factors_at_each) {
-        point.by_factor = run.ValidateByFactor(candidate.shape);
-        // A change that is worth nothing at its own size may be worth something at half of it.
-        latest_validation = *std::max_element(point.by_factor.begin(), point.by_factor.end());
-      } else if (run.validates()) {
-        latest_validation = run.Validate();
-      }
-      point.validation_ndcg_at_10 = latest_validation;
-      result.curve.push_back(std::move(point));
+      if (run.validates()) latest_validation = run.Validate();
+      result.curve.push_back({step, loss_sum / static_cast<double>(loss_count), latest_validation});
       loss_sum = 0;
       loss_count = 0;
       if (!run.validates() || latest_validation > result.validation_ndcg_at_10) {

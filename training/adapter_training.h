@@ -26,7 +26,6 @@ struct LossPoint {
   int64_t step = 0;
   double loss = 0;                   // Mean since the point before.
   double validation_ndcg_at_10 = 0;  // 0 where there is no validation.
-  std::vector<double> by_factor;     // With each of kChangeFactors, if asked for.
 };
 
 enum class Shape { kFull, kLowRank, kDiagonal, kOrthogonal };  // residual_map.h
@@ -47,7 +46,6 @@ struct Candidate {
   int64_t steps = 0;           // At most; exactly this many where there is no validation.
   double change_factor = 1;    // The learned change is multiplied by this at the end.
   Descent descent = Descent::kAdam;
-  bool factors_at_each = false;  // Try every factor at each validation, not only at the best one.
   int64_t candidates_left = 0;   // To be trained after this one; for the estimate of time only.
   std::vector<LossPoint> rival;  // Of the best candidate so far: who is clearly behind it at the
                                  // same step stops early.
@@ -65,7 +63,7 @@ struct TrainedCandidate {
 
 // A change learned from little data may be worth more at a part of its size, and one stopped early
 // at more.
-inline constexpr double kChangeFactors[] = {0.25, 0.5, 0.75, 1, 1.25, 1.5};
+inline constexpr double kChangeFactors[] = {0.5, 0.75, 1, 1.25, 1.5};
 
 // The factor of the best validation; 1 unless another is better by more than chance rounding.
 double BestFactor(std::span<const double> validation_by_factor);

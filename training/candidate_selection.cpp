@@ -167,8 +167,7 @@ class Selector {
     const LinearAdapter& whitened = selection.whitened;
     std::vector<Candidate> candidates;
     const auto add = [&](const char* name, Shape shape, bool both, const LinearAdapter& start) {
-      candidates.push_back(
-          {name, shape, both, start, steps, 1, Descent::kAdam, CrossValidates(), 0, {}});
+      candidates.push_back({name, shape, both, start, steps, 1, Descent::kAdam, 0, {}});
     };
     const Objective objective = config_.objective;
     if (objective == Objective::kAuto || objective == Objective::kTwoSidedLinear) {
@@ -238,6 +237,7 @@ class Selector {
                             config_.options, config_.seed, deadline, progress_);
     }
     std::vector<std::vector<LossPoint>> curves;
+    std::vector<double> by_factor(std::size(kChangeFactors), 0.0);
     size_t longest = 0;
     for (int fold = 0; fold < kFolds; ++fold) {
       std::vector<JudgedQuery> train;
@@ -249,36 +249,31 @@ class Selector {
       ALMAGEST_TRY(TrainedCandidate result,
                    TrainCandidate(space_, corpus_->MakeData(train, validation), candidate,
                                   config_.options, config_.seed, deadline, progress_));
+      // Of a fold that kept the start, any factor is the start.
+      result.validation_by_factor.resize(by_factor.size(), result.validation_ndcg_at_10);
+      for (size_t i = 0; i < by_factor.size(); ++i) by_factor[i] += result.validation_by_factor[i];
       curves.push_back(std::move(result.curve));
       longest = std::max(longest, curves.back().size());
     }
     TrainedCandidate average;
     average.adapter = candidate.start;
-    const double share = 1 / static_cast<double>(curves.size());
-    // Step and factor are chosen together, by the mean over all folds: each fold's own best would
-    // be best by luck.
     for (size_t at = 0; at < longest; ++at) {
       LossPoint mean;
-      mean.by_factor.assign(std::size(kChangeFactors), 0.0);
       for (const auto& curve : curves) {
         const LossPoint& point = curve[std::min(at, curve.size() - 1)];  // Stopped: stays there.
         mean.step = std::max(mean.step, point.step);
-        mean.loss += share * point.loss;
-        for (size_t i = 0; i < mean.by_factor.size(); ++i) {
-          mean.by_factor[i] += share * point.by_factor[i];
-        }
-      }
-      const double factor = BestFactor(mean.by_factor);
-      for (size_t i = 0; i < mean.by_factor.size(); ++i) {
-        if (kChangeFactors[i] == factor) mean.validation_ndcg_at_10 = mean.by_factor[i];
+        mean.loss += point.loss / static_cast<double>(curves.size());
+        mean.validation_ndcg_at_10 +=
+            point.validation_ndcg_at_10 / static_cast<double>(curves.size());
       }
       if (at == 0 || mean.validation_ndcg_at_10 > average.validation_ndcg_at_10) {
         average.validation_ndcg_at_10 = mean.validation_ndcg_at_10;
         average.best_step = mean.step;
-        average.change_factor = factor;
       }
-      average.curve.push_back(std::move(mean));
+      average.curve.push_back(mean);
     }
+    for (double& value : by_factor) value /= static_cast<double>(curves.size());
+    average.change_factor = BestFactor(by_factor);
     return average;
   }
 
