@@ -78,6 +78,21 @@ std::string Unescape(std::string_view text) {
   return plain;
 }
 
+// A process that died while it published or removed a snapshot leaves a checksum without its file,
+// or half a checksum.
+void RemoveOrphans(const fs::path& folder) {
+  std::error_code ignored;
+  std::vector<fs::path> orphans;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    fs::path path = entry.path();
+    const bool is_half = path.extension() == ".tmp";  // WriteFileAtomically's.
+    if (is_half) path.replace_extension();
+    if (path.extension() != kChecksumSuffix || path.stem().extension() != kSuffix) continue;
+    if (is_half || !fs::exists(path.replace_extension(), ignored)) orphans.push_back(entry.path());
+  }
+  for (const fs::path& orphan : orphans) fs::remove(orphan, ignored);
+}
+
 }  // namespace
 
 Result<> SnapshotFolder::Prepare(const fs::path& root) {
@@ -87,6 +102,10 @@ Result<> SnapshotFolder::Prepare(const fs::path& root) {
     if (!error) fs::create_directories(root / part, error);
   }
   if (error) return Fault("prepare the folder " + root.string(), error);
+  RemoveOrphans(root / "store");
+  for (const auto& entry : fs::directory_iterator(root / "collections", error)) {
+    if (entry.is_directory(error)) RemoveOrphans(entry.path());
+  }
   return {};
 }
 

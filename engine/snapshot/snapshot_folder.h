@@ -27,7 +27,7 @@ struct SnapshotDescription {
 
 class SnapshotFolder {
  public:
-  // Creates the folders and empties the temporary one.
+  // Creates the folders, empties the temporary one and removes checksums without a snapshot.
   static Result<> Prepare(const std::filesystem::path& root);
   explicit SnapshotFolder(std::filesystem::path root) : root_(std::move(root)) {}
 

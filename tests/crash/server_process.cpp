@@ -83,6 +83,15 @@ ProcessEnd RunServer(const std::vector<std::string>& arguments) {
   return end;
 }
 
+void StartAndKill(const std::vector<std::string>& arguments, std::chrono::milliseconds life) {
+  int errors = -1;
+  const pid_t pid = Spawn(arguments, STDERR_FILENO, &errors);
+  std::this_thread::sleep_for(life);
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  close(errors);
+}
+
 ServerProcess::ServerProcess(const std::filesystem::path& data,
                              const std::vector<std::string>& more_arguments) {
   std::vector<std::string> arguments = {"--data", data.string(), "--port",

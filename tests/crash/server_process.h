@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ struct ProcessEnd {
 // Starts almagestd with `arguments` and waits for its end (at most 30 s; then it is killed). For
 // starts that are meant to fail.
 ProcessEnd RunServer(const std::vector<std::string>& arguments);
+
+// Starts almagestd with `arguments` and kills it (-9) after `life`, whatever it is at.
+void StartAndKill(const std::vector<std::string>& arguments, std::chrono::milliseconds life);
 
 class ServerProcess {
  public:
