@@ -30,16 +30,42 @@ bool HasBody(const HttpRequest& request) {
          request.FindHeader("transfer-encoding") != nullptr;
 }
 
-bool IsChunked(std::string_view coding) {
-  return std::ranges::equal(coding, std::string_view("chunked"), [](char given, char wanted) {
-    return given == wanted || given == wanted - 'a' + 'A';
+// `word` in lower case.
+bool IsWord(std::string_view given, std::string_view word) {
+  return std::ranges::equal(given, word, [](char letter, char wanted) {
+    return letter == wanted || (wanted >= 'a' && wanted <= 'z' && letter == wanted - 'a' + 'A');
   });
 }
 
 bool HasContentType(const std::string& type, std::string_view expected) {
   const std::string_view media = std::string_view(type).substr(0, type.find(';'));
-  return media.substr(0, expected.size()) == expected &&
+  return IsWord(media.substr(0, expected.size()), expected) &&
          media.find_first_not_of(" \t", expected.size()) == std::string_view::npos;
+}
+
+// The 415 for a body that is packed in a way we do not unpack. Uploads are large files: as they
+// are.
+std::optional<HttpResponse> CheckContentEncoding(const HttpRequest& request, RouteBody body) {
+  const std::string* coding = request.FindHeader("content-encoding");
+  if (coding == nullptr || IsWord(*coding, "identity")) return std::nullopt;
+  if (IsWord(*coding, "gzip") && body != RouteBody::kUpload) return std::nullopt;
+  return ErrorResponse(415,
+                       fmt::format("Bad request: the Content-Encoding '{}' is not supported: send "
+                                   "{}",
+                                   coding->substr(0, 40),
+                                   body == RouteBody::kUpload ? "the snapshot as it is"
+                                                              : "gzip or the body as it is"),
+                       0);
+}
+
+// A server takes whole URLs in place of paths, too (RFC 9112, 3.2.2).
+void StripOrigin(std::string& path) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!path.starts_with(scheme)) continue;
+    const size_t slash = path.find('/', scheme.size());
+    path = slash == std::string::npos ? "/" : path.substr(slash);
+    return;
+  }
 }
 
 // The 415 for a body of another type than the route takes.
@@ -96,12 +122,13 @@ Application::Application(Service& service, ApplicationOptions options)
 std::optional<HttpResponse> Application::Check(HttpRequest& request) {
   // Any other coding leaves open where the request ends, and so what the next one is.
   for (const auto& [name, value] : request.headers) {
-    if (name != "transfer-encoding" || IsChunked(value)) continue;
+    if (name != "transfer-encoding" || IsWord(value, "chunked")) continue;
     HttpResponse response = ErrorResponse(
         400, "Bad request: a body may be sent whole or with Transfer-Encoding: chunked", 0);
     response.close = true;
     return response;
   }
+  StripOrigin(request.path);
   // A preflight carries no key; it asks about a request and does nothing.
   if (options_.cross_origin && IsPreflight(request)) return PreflightResponse(request);
   // HEAD is GET without the body, which the session leaves out.
@@ -137,6 +164,7 @@ std::optional<HttpResponse> Application::Check(HttpRequest& request) {
   }
   if (HasBody(request)) {
     if (auto refusal = CheckContentType(request, match->route->body)) return refusal;
+    if (auto refusal = CheckContentEncoding(request, match->route->body)) return refusal;
   }
   std::string query;
   if (!request.query_params.empty()) query = std::move(request.query_params.front().second);
@@ -198,6 +226,23 @@ std::optional<HttpResponse> Application::Admit(HttpRequest& request) {
 }
 
 HttpResponse Application::Handle(const HttpRequest& request) {
+  const std::string* coding = request.FindHeader("content-encoding");
+  if (coding == nullptr || request.body.empty() || IsWord(*coding, "identity")) {
+    return HandlePlain(request);
+  }
+  std::string body;
+  const Unpacked outcome = Gunzip(request.body, options_.body_bytes_max, body);
+  if (outcome == Unpacked::kTooLarge) {
+    return Refuse(413, fmt::format("Payload too large: the request's body is longer than {} bytes",
+                                   options_.body_bytes_max));
+  }
+  if (outcome == Unpacked::kBroken) return Refuse(400, "Bad request: the body is not gzip");
+  HttpRequest plain = request;
+  plain.body = std::move(body);
+  return HandlePlain(plain);
+}
+
+HttpResponse Application::HandlePlain(const HttpRequest& request) {
   const Clock::time_point start = Clock::now();
   const auto refusal = strict_mode_.Check(service_, request);
   Result<Reply> reply =

@@ -20,6 +20,7 @@ struct ApplicationOptions {
   // Answers of at least this many bytes are compressed for clients that take gzip. Below, the time
   // it takes is more than a network of our days needs for the bytes.
   size_t compressed_bytes_min = 16u << 10;
+  size_t body_bytes_max = 32u << 20;  // Of unpacked bodies: what ServerOptions say of sent ones.
 };
 
 class Application : public Dispatcher {
@@ -29,7 +30,8 @@ class Application : public Dispatcher {
 
   // In this order: 401 without a valid key or token (also for unknown paths), 404, 405, 403 where
   // the rights do not reach, 415 (a body of another type: browsers cannot send JSON across sites
-  // without asking), 400 for a broken URL. An upload is given a place in the snapshots' folder.
+  // without asking; or in another encoding than gzip), 400 for a broken URL. An upload is given a
+  // place in the snapshots' folder.
   std::optional<HttpResponse> Admit(HttpRequest& request) override;
   // Whether the point exists that a token depends on.
   bool NeedsConfirmation(const HttpRequest& request) const override;
@@ -42,6 +44,7 @@ class Application : public Dispatcher {
 
  private:
   std::optional<HttpResponse> Check(HttpRequest& request);
+  HttpResponse HandlePlain(const HttpRequest& request);
   void Compress(const HttpRequest& request, HttpResponse& response) const;
 
   Service& service_;

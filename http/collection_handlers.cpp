@@ -63,7 +63,8 @@ Result<Reply> HandleDeleteCollection(Service& service, const HttpRequest& reques
 Result<Reply> HandleCollectionExists(Service& service, const HttpRequest& request) {
   const auto collection = PathCollection(service, request);
   // A quarantined collection exists too.
-  const bool exists = collection || collection.error().code != ErrorCode::kNotFound;
+  const bool exists = collection || collection.error().code == ErrorCode::kUnavailable;
+  if (!exists && collection.error().code != ErrorCode::kNotFound) return Fail(collection.error());
   JsonWriter json = BeginResult();
   json.BeginObject().Key("exists").Bool(exists).EndObject();
   return ResultReply(std::move(json));

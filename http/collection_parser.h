@@ -29,6 +29,10 @@ Result<Collection::NewVector> ParseNewVector(const JsonValue& body, const std::s
 // `field_schema`: a type name or an object with `type`.
 Result<PayloadIndexConfig> ParsePayloadIndexSchema(const JsonValue& value);
 
+// What telemetry shows of a configuration: the vectors and what goes with them, or all settings.
+void WriteCollectionParams(JsonWriter& json, const CollectionConfig& config);
+void WriteCollectionSettings(JsonWriter& json, const CollectionConfig& config);
+
 // The result of GET /collections/{c}.
 void WriteCollectionInfo(JsonWriter& json, const CollectionConfig& config,
                          const CollectionInfo& info);

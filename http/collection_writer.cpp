@@ -128,6 +128,20 @@ void WriteWarnings(JsonWriter& json, const CollectionConfig& config) {
 
 }  // namespace
 
+void WriteCollectionParams(JsonWriter& json, const CollectionConfig& config) {
+  WriteParams(json, config, KeptSettings(config.settings_json));
+}
+
+void WriteCollectionSettings(JsonWriter& json, const CollectionConfig& config) {
+  json.BeginObject();
+  WriteSettings(json, config);
+  if (config.strict_mode != StrictModeConfig()) {
+    json.Key("strict_mode_config").Raw(StrictModeToJson(config.strict_mode));
+  }
+  if (config.metadata_json != "{}") json.Key("metadata").Raw(config.metadata_json);
+  json.EndObject();
+}
+
 void WriteCollectionInfo(JsonWriter& json, const CollectionConfig& config,
                          const CollectionInfo& info) {
   json.BeginObject();
@@ -137,13 +151,8 @@ void WriteCollectionInfo(JsonWriter& json, const CollectionConfig& config,
   json.Key("indexed_vectors_count").Unsigned(info.indexed_vectors);
   json.Key("points_count").Unsigned(info.points);
   json.Key("segments_count").Unsigned(info.segments.size());
-  json.Key("config").BeginObject();
-  WriteSettings(json, config);
-  if (config.strict_mode != StrictModeConfig()) {
-    json.Key("strict_mode_config").Raw(StrictModeToJson(config.strict_mode));
-  }
-  if (config.metadata_json != "{}") json.Key("metadata").Raw(config.metadata_json);
-  json.EndObject();
+  json.Key("config");
+  WriteCollectionSettings(json, config);
   json.Key("payload_schema").BeginObject();
   for (const auto& [key, index] : config.payload_indexes) {
     const auto points = info.payload_index_points.find(key);

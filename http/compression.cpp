@@ -8,6 +8,9 @@
 namespace almagest {
 namespace {
 
+constexpr int kWindowBits = 15;
+constexpr int kGzipHeader = 16;  // Added to the window's bits.
+
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -47,8 +50,6 @@ bool AcceptsGzip(std::string_view accept_encoding) {
 }
 
 std::string Gzip(std::string_view text) {
-  constexpr int kWindowBits = 15;
-  constexpr int kGzipHeader = 16;
   constexpr int kMemoryLevel = 8;
   z_stream stream{};
   if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kWindowBits + kGzipHeader, kMemoryLevel,
@@ -64,6 +65,33 @@ std::string Gzip(std::string_view text) {
   packed.resize(done ? stream.total_out : 0);
   deflateEnd(&stream);
   return packed;
+}
+
+Unpacked Gunzip(std::string_view packed, size_t bytes_max, std::string& text) {
+  constexpr size_t kPiece = 64u << 10;
+  z_stream stream{};
+  if (packed.size() > UINT32_MAX || inflateInit2(&stream, kWindowBits + kGzipHeader) != Z_OK) {
+    return Unpacked::kBroken;
+  }
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(packed.size());
+  int code = Z_OK;
+  bool fits = true;
+  while (code == Z_OK && fits) {
+    const size_t size = text.size();
+    // One byte more than fits tells a body that is just long enough from one that goes on.
+    const size_t room = std::min(kPiece, bytes_max - size + 1);
+    text.resize(size + room);
+    stream.next_out = reinterpret_cast<Bytef*>(text.data() + size);
+    stream.avail_out = static_cast<uInt>(room);
+    code = inflate(&stream, Z_NO_FLUSH);
+    text.resize(size + room - stream.avail_out);
+    fits = text.size() <= bytes_max;
+  }
+  const bool whole = code == Z_STREAM_END && stream.avail_in == 0;
+  inflateEnd(&stream);
+  if (!fits) return Unpacked::kTooLarge;
+  return whole ? Unpacked::kDone : Unpacked::kBroken;
 }
 
 }  // namespace almagest

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "http/error_response.h"
@@ -45,9 +46,9 @@ std::string KnownNames(std::initializer_list<std::string_view> known) {
   return text;
 }
 
-// Reads a body that simdjson refused once more, to say where and what: simdjson's DOM tells neither.
-// Stops at the first offence. Follows nlohmann::json_sax; a token that is no JSON comes in by
-// parse_error, an integer beyond 64 bits as a floating-point number.
+// Reads a body that simdjson refused once more, to say where and what: simdjson's DOM tells
+// neither. Stops at the first offence. Follows nlohmann::json_sax; a token that is no JSON comes in
+// by parse_error.
 class FaultFinder : public nlohmann::json_sax<nlohmann::json> {
  public:
   const std::optional<Error>& fault() const { return fault_; }
@@ -56,12 +57,7 @@ class FaultFinder : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool) override { return Next(); }
   bool number_integer(number_integer_t) override { return Next(); }
   bool number_unsigned(number_unsigned_t) override { return Next(); }
-  bool number_float(number_float_t, const string_t& text) override {
-    if (text.find_first_of(".eE") != std::string::npos) return Next();
-    fault_ = FormatError(Place(), fmt::format("{} is out of range, whole numbers are from {} to {}",
-                                              text.substr(0, 40), INT64_MIN, UINT64_MAX));
-    return false;
-  }
+  bool number_float(number_float_t, const string_t&) override { return Next(); }
   bool string(string_t&) override { return Next(); }
   bool binary(binary_t&) override { return Next(); }
   bool start_object(size_t) override { return Enter(false); }
@@ -125,6 +121,41 @@ Error BrokenBody(std::string_view body, simdjson::error_code error) {
   FaultFinder finder;
   nlohmann::json::sax_parse(body.begin(), body.end(), &finder);
   return finder.fault().value_or(FormatError("", simdjson::error_message(error)));
+}
+
+bool IsLongInteger(std::string_view number) {
+  if (number.find_first_of(".eE") != std::string_view::npos) return false;
+  const char* end = number.data() + number.size();
+  int64_t negative = 0;
+  uint64_t positive = 0;
+  const auto error = number.starts_with('-') ? std::from_chars(number.data(), end, negative).ec
+                                             : std::from_chars(number.data(), end, positive).ec;
+  return error == std::errc::result_out_of_range;
+}
+
+// simdjson refuses whole numbers beyond 64 bits; as in Qdrant they are floating-point numbers. The
+// text with them written as such; nullopt when there are none. Not validated: simdjson does that.
+std::optional<std::string> WithLongIntegersAsFloats(std::string_view body) {
+  std::string text;
+  size_t copied = 0;
+  for (size_t i = 0; i < body.size();) {
+    if (body[i] == '"') {
+      for (++i; i < body.size() && body[i] != '"'; ++i) i += body[i] == '\\' ? 1 : 0;
+      ++i;
+    } else if (body[i] == '-' || (body[i] >= '0' && body[i] <= '9')) {
+      const size_t end = std::min(body.find_first_not_of("-+.eE0123456789", i), body.size());
+      if (IsLongInteger(body.substr(i, end - i))) {
+        text += body.substr(copied, end - copied);
+        text += ".0";
+        copied = end;
+      }
+      i = end;
+    } else {
+      ++i;
+    }
+  }
+  if (copied == 0) return std::nullopt;
+  return text += body.substr(copied);
 }
 
 template <class T, class Read>
@@ -302,13 +333,16 @@ Result<JsonValue> ParseJsonBody(std::string_view body) {
     }
   }
   simdjson::dom::element root;
-  if (const auto error = parser.parse(body.data(), body.size()).get(root); error) {
-    if (error == simdjson::DEPTH_ERROR) {
-      return Fail(FormatError("", fmt::format("nested deeper than {} levels", kJsonDepthMax)));
-    }
-    return Fail(BrokenBody(body, error));
+  const auto error = parser.parse(body.data(), body.size()).get(root);
+  if (!error) return JsonValue(root, "");
+  if (error == simdjson::DEPTH_ERROR) {
+    return Fail(FormatError("", fmt::format("nested deeper than {} levels", kJsonDepthMax)));
   }
-  return JsonValue(root, "");
+  const auto floats = WithLongIntegersAsFloats(body);
+  if (floats && parser.parse(floats->data(), floats->size()).get(root) == simdjson::SUCCESS) {
+    return JsonValue(root, "");
+  }
+  return Fail(BrokenBody(body, error));
 }
 
 }  // namespace almagest

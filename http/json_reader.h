@@ -1,6 +1,7 @@
 // Reads a request body: a JSON value that knows its place ("points[3].vector"), so that every error
-// names the field. Built on simdjson's DOM; broken UTF-8, trailing bytes, numbers out of range and
-// nesting deeper than kJsonDepthMax are refused while parsing.
+// names the field. Built on simdjson's DOM; broken UTF-8, trailing bytes, numbers beyond a double
+// and nesting deeper than kJsonDepthMax are refused while parsing. A whole number beyond 64 bits is
+// a floating-point one.
 //
 // Objects are open unless a parser calls RefuseUnknownKeys. A member that is null counts as absent,
 // as in Qdrant. Of a key given twice the first one counts, and RefuseUnknownKeys refuses it.

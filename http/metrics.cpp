@@ -9,6 +9,7 @@
 
 #include <fstream>
 #include <map>
+#include <tuple>
 
 namespace almagest {
 namespace {
@@ -20,6 +21,15 @@ double ResidentBytes() {
   double resident = 0;
   file >> total >> resident;
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+std::pair<std::string, std::string> MethodAndEndpoint(const prometheus::ClientMetric& metric) {
+  std::pair<std::string, std::string> names;
+  for (const auto& label : metric.label) {
+    if (label.name == "method") names.first = label.value;
+    if (label.name == "endpoint") names.second = label.value;
+  }
+  return names;
 }
 
 const prometheus::Histogram::BucketBoundaries& LatencyBuckets() {
@@ -70,11 +80,20 @@ std::vector<Metrics::RequestCount> Metrics::Requests() const {
   std::vector<RequestCount> counts;
   const auto families = state_->requests.Collect();
   if (families.empty()) return counts;
+  std::map<std::pair<std::string, std::string>, double> means;
+  for (const prometheus::MetricFamily& family : state_->latency.Collect()) {
+    for (const auto& metric : family.metric) {
+      const auto& histogram = metric.histogram;
+      if (histogram.sample_count == 0) continue;
+      means[MethodAndEndpoint(metric)] =
+          histogram.sample_sum / static_cast<double>(histogram.sample_count);
+    }
+  }
   for (const auto& metric : families[0].metric) {
     RequestCount& entry = counts.emplace_back();
+    std::tie(entry.method, entry.route) = MethodAndEndpoint(metric);
+    entry.mean_seconds = means[{entry.method, entry.route}];
     for (const auto& label : metric.label) {
-      if (label.name == "method") entry.method = label.value;
-      if (label.name == "endpoint") entry.route = label.value;
       if (label.name == "status") entry.status = static_cast<unsigned>(std::stoul(label.value));
     }
     entry.count = static_cast<uint64_t>(metric.counter.value);

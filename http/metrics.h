@@ -24,6 +24,7 @@ class Metrics {
     std::string route;
     unsigned status = 0;
     uint64_t count = 0;
+    double mean_seconds = 0;  // In the handler, over every status of the route.
   };
   // What was counted so far.
   std::vector<RequestCount> Requests() const;

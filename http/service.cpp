@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "http/error_response.h"
@@ -48,9 +49,10 @@ Result<uint64_t> QueryUnsigned(const HttpRequest& request, std::string_view name
 }
 
 Result<Deadline> ReadDeadline(const HttpRequest& request, int default_seconds) {
-  constexpr uint64_t kTimeoutMax = 3600;
-  ALMAGEST_TRY(const uint64_t seconds, QueryUnsigned(request, "timeout", 1, kTimeoutMax,
-                                                     static_cast<uint64_t>(default_seconds)));
+  constexpr uint64_t kTimeoutMax = 3600;  // No read has longer, whatever it asks for.
+  ALMAGEST_TRY(const uint64_t asked, QueryUnsigned(request, "timeout", 1, UINT32_MAX,
+                                                   static_cast<uint64_t>(default_seconds)));
+  const uint64_t seconds = std::min(asked, kTimeoutMax);
   if (const std::string* consistency = request.FindQuery("consistency")) {
     if (*consistency != "majority" && *consistency != "quorum" && *consistency != "all") {
       ALMAGEST_TRY_VOID(QueryUnsigned(request, "consistency", 1, UINT32_MAX, 1));

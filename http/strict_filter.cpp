@@ -137,13 +137,22 @@ Error StrictModeError(const std::string& what, const std::string& solution) {
   return Error{ErrorCode::kBadRequest, what + ". Help: " + solution};
 }
 
+size_t ConditionCount(const Filter& filter) {
+  size_t count = 0;
+  // Only a nested key that is no path ends the walk early, and the request fails for it anyway.
+  (void)VisitLeaves(filter, std::nullopt, [&](const Condition&, const auto&) {
+    ++count;
+    return Result<>();
+  });
+  return count;
+}
+
 Result<> CheckStrictFilter(const Filter& filter, const CollectionConfig& config,
                            bool indexed_only) {
   const StrictModeConfig& strict = config.strict_mode;
-  size_t conditions = 0;
+  const size_t conditions = ConditionCount(filter);
   size_t longest = 0;
   ALMAGEST_TRY_VOID(VisitLeaves(filter, std::nullopt, [&](const Condition& condition, const auto&) {
-    ++conditions;
     longest = std::max(longest, InputSize(condition));
     return Result<>();
   }));

@@ -13,6 +13,9 @@ Error StrictModeError(const std::string& what, const std::string& solution);
 // `indexed_only`, an index for every key of a type that serves its condition.
 Result<> CheckStrictFilter(const Filter& filter, const CollectionConfig& config, bool indexed_only);
 
+// The leaves of a filter, as filter_max_conditions counts them.
+size_t ConditionCount(const Filter& filter);
+
 // A key to group by needs an index that serves `match`.
 Result<> CheckStrictGrouping(const std::string& key, const CollectionConfig& config);
 

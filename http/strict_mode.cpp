@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "http/filter_parser.h"
+#include "http/strict_cost.h"
 #include "http/strict_filter.h"
 #include "http/strict_size.h"
 
@@ -365,9 +366,8 @@ std::optional<StrictRefusal> StrictMode::Check(Service& service, const HttpReque
   };
   if (const auto allowed = check(); !allowed) return StrictRefusal{allowed.error(), std::nullopt};
   const bool is_write = IsWrite(request.method, call) || call.starts_with("/index");
-  const auto many = body->Find(is_write ? "operations" : "searches");
-  const auto items = many ? many->Items() : Result<std::vector<JsonValue>>();
-  const uint64_t cost = items ? std::max<uint64_t>(1, items->size()) : 1;
+  if (!(is_write ? strict.write_rate_limit : strict.read_rate_limit)) return std::nullopt;
+  const uint64_t cost = is_write ? WriteCost(*body, **collection) : ReadCost(*body);
   return CheckRate(strict, (*collection)->id(), is_write, cost);
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "http/collection_parser.h"
 #include "http/error_response.h"
 #include "http/handlers.h"
 #include "storage/base/checksum.h"
@@ -61,6 +62,32 @@ void WriteApp(JsonWriter& json, const Service& service, uint64_t level) {
   json.EndObject();
 }
 
+// At level 1 a summary, without the name; from 2 on the settings; none of them anonymously, since
+// they have names in them. The vectors are those that there can be.
+void WriteCollection(JsonWriter& json, const std::string& name, const Collection& collection,
+                     uint64_t level, bool anonymize) {
+  const CollectionInfo info = collection.Info();
+  const CollectionConfig config = collection.config();
+  json.BeginObject();
+  if (level == 1 && !anonymize) {
+    json.Key("vectors").Unsigned(info.points * (config.dense.size() + config.sparse.size()));
+    json.Key("optimizers_status").String("ok");
+    json.Key("params");
+    WriteCollectionParams(json, config);
+  } else {
+    json.Key("id").String(anonymize ? Anonymous(name) : name);
+    if (!anonymize) {
+      json.Key("config");
+      WriteCollectionSettings(json, config);
+    }
+    json.Key("points").Unsigned(info.points);
+    json.Key("indexed_vectors").Unsigned(info.indexed_vectors);
+    json.Key("segments").Unsigned(info.segments.size());
+    json.Key("optimizers_status").String(info.optimizing ? "optimizing" : "ok");
+  }
+  json.EndObject();
+}
+
 void WriteCollections(JsonWriter& json, Service& service, uint64_t level, bool anonymize) {
   uint64_t count = 0;
   JsonWriter list;
@@ -68,16 +95,10 @@ void WriteCollections(JsonWriter& json, Service& service, uint64_t level, bool a
   for (const std::string& name : service.database.CollectionNames()) {
     if (!MayRead(service, name)) continue;
     ++count;
+    if (level == 0) continue;
     const auto collection = service.database.FindCollection(name);
     if (!collection) continue;
-    const CollectionInfo info = (*collection)->Info();
-    list.BeginObject();
-    list.Key("id").String(anonymize ? Anonymous(name) : name);
-    list.Key("points").Unsigned(info.points);
-    list.Key("indexed_vectors").Unsigned(info.indexed_vectors);
-    list.Key("segments").Unsigned(info.segments.size());
-    list.Key("optimizers_status").String(info.optimizing ? "optimizing" : "ok");
-    list.EndObject();
+    WriteCollection(list, name, **collection, level, anonymize);
   }
   list.EndArray();
   json.Key("collections").BeginObject();
@@ -87,15 +108,18 @@ void WriteCollections(JsonWriter& json, Service& service, uint64_t level, bool a
 }
 
 void WriteRequests(JsonWriter& json, const Metrics& metrics) {
-  std::map<std::string, std::map<unsigned, uint64_t>> counts;
+  std::map<std::string, std::map<unsigned, Metrics::RequestCount>> counts;
   for (const Metrics::RequestCount& entry : metrics.Requests()) {
-    counts[entry.method + " " + entry.route][entry.status] += entry.count;
+    if (entry.method.empty()) continue;  // Refused before a route was known.
+    counts[entry.method + " " + entry.route][entry.status] = entry;
   }
   json.Key("requests").BeginObject().Key("rest").BeginObject().Key("responses").BeginObject();
   for (const auto& [route, by_status] : counts) {
     json.Key(route).BeginObject();
-    for (const auto& [status, count] : by_status) {
-      json.Key(std::to_string(status)).BeginObject().Key("count").Unsigned(count).EndObject();
+    for (const auto& [status, entry] : by_status) {
+      json.Key(std::to_string(status)).BeginObject().Key("count").Unsigned(entry.count);
+      json.Key("avg_duration_micros").Double(entry.mean_seconds * 1e6);
+      json.EndObject();
     }
     json.EndObject();
   }
@@ -150,8 +174,8 @@ Result<Reply> HandleTelemetry(Service& service, const HttpRequest& request) {
   json.Key("id").String(Anonymous(StartText()));
   WriteApp(json, service, level);
   WriteCollections(json, service, level, anonymize);
-  if (level >= 1) json.Key("cluster").BeginObject().Key("enabled").Bool(false).EndObject();
-  if (level >= 2) WriteRequests(json, service.metrics);
+  json.Key("cluster").BeginObject().Key("enabled").Bool(false).EndObject();
+  WriteRequests(json, service.metrics);
   json.EndObject();
   return ResultReply(std::move(json));
 }

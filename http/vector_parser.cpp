@@ -77,7 +77,7 @@ Result<MultiVector> ParseMatrix(const JsonValue& value, std::string_view place) 
   return matrix;
 }
 
-Result<SparseVector> ParseSparse(const JsonValue& value) {
+Result<SparseVector> ParseSparse(const JsonValue& value, std::string_view place) {
   ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"indices", "values"}));
   ALMAGEST_TRY(const JsonValue indices_value, value.Require("indices"));
   ALMAGEST_TRY(const JsonValue values_value, value.Require("values"));
@@ -89,11 +89,16 @@ Result<SparseVector> ParseSparse(const JsonValue& value) {
     ALMAGEST_TRY(const uint64_t index, item.AsUnsignedIn(0, UINT32_MAX));
     indices.push_back(static_cast<uint32_t>(index));
   }
+  const bool same_length = indices.size() == values.size();
   auto sparse = MakeSparseVector(std::move(indices), std::move(values));
-  if (!sparse) {
-    return Fail(sparse.error().code, fmt::format("[{}: {}]", value.path(), sparse.error().message));
-  }
-  return sparse;
+  if (sparse) return sparse;
+  // As for a matrix, the words and the place are Qdrant's; ours follow.
+  return Fail(sparse.error().code,
+              fmt::format("[{}.{} [{{}}]] at {}: {}", place,
+                          same_length ? "indices: Validation error: must be unique"
+                                      : "values: Validation error: must be the same length as "
+                                        "indices",
+                          value.path(), sparse.error().message));
 }
 
 Result<VectorData> ParseVectorAt(const JsonValue& value, TextResolver& texts, bool is_query,
@@ -116,7 +121,7 @@ Result<VectorData> ParseVectorAt(const JsonValue& value, TextResolver& texts, bo
     ALMAGEST_TRY_VOID(value.RefuseKey(key, "only texts can stand in place of a vector"));
   }
   if (value.Find("text")) return texts.Resolve(value, is_query);
-  ALMAGEST_TRY(SparseVector sparse, ParseSparse(value));
+  ALMAGEST_TRY(SparseVector sparse, ParseSparse(value, place));
   return VectorData(std::move(sparse));
 }
 

@@ -34,11 +34,12 @@ struct FactSets {
   SlotSet present;  // At least one value that is not null.
   SlotSet several;  // More than one.
   SlotSet others;   // A value, not null, that is not of the index's type.
+  SlotSet indexed;  // A value that is.
 
   void Enter(Slot slot, const ValueFacts& facts);
   uint64_t MemoryBytes() const {
     return filled.MemoryBytes() + nulls.MemoryBytes() + present.MemoryBytes() +
-           several.MemoryBytes() + others.MemoryBytes();
+           several.MemoryBytes() + others.MemoryBytes() + indexed.MemoryBytes();
   }
 };
 

@@ -75,7 +75,7 @@ std::map<std::string, PayloadIndexes::Description> PayloadIndexes::Describe() co
   const std::shared_lock lock(mutex_);
   std::map<std::string, Description> descriptions;
   for (const auto& [path, index] : indexes_) {
-    descriptions[path] = {index->config(), index->facts().present.size(), index->MemoryBytes()};
+    descriptions[path] = {index->config(), index->facts().indexed.size(), index->MemoryBytes()};
   }
   return descriptions;
 }

@@ -47,7 +47,7 @@ class PayloadIndexes {
 
   struct Description {
     PayloadIndexConfig config;
-    uint64_t point_count;  // Slots with a value at the path.
+    uint64_t point_count;  // Slots with a value of the index's type.
     uint64_t memory_bytes;
   };
   // By canonical path.

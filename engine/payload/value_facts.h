@@ -14,6 +14,7 @@ struct ValueFacts {
   bool filled = false;     // Not empty in the sense of is_empty.
   bool has_null = false;   // Null in the sense of is_null.
   bool has_other = false;  // A value, not null, that the index does not take.
+  bool has_own = false;    // One that it takes.
   bool operator==(const ValueFacts&) const = default;
 };
 
@@ -34,7 +35,7 @@ ValueFacts ReadValues(std::string_view payload, const PayloadPath& path, const T
         return true;
       }
       ++facts.count;
-      if (!take(element)) facts.has_other = true;
+      (take(element) ? facts.has_own : facts.has_other) = true;
       return true;
     });
   });
@@ -48,6 +49,7 @@ inline void FactSets::Enter(Slot slot, const ValueFacts& facts) {
   mark(facts.count > 0, &present);
   mark(facts.count > 1, &several);
   mark(facts.has_other, &others);
+  mark(facts.has_own, &indexed);
 }
 
 }  // namespace almagest

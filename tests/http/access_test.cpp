@@ -238,5 +238,38 @@ TEST(Compression, LongAnswersForThoseWhoTakeThem) {
   EXPECT_FALSE(AcceptsGzip("br"));
 }
 
+TEST(Compression, BodiesMayCome) {
+  ApplicationOptions options;
+  options.body_bytes_max = 1'000;
+  TestApplication server(options);
+  const auto send = [&](const std::string& body, const char* coding) {
+    return server.Call("PUT", "/collections/c", body,
+                       {{"content-length", std::to_string(body.size())},
+                        {"content-type", "application/json"},
+                        {"content-encoding", coding}});
+  };
+  const std::string packed = Gzip(R"({"vectors": {"size": 2, "distance": "Dot"}})");
+  EXPECT_EQ(send(packed, "gzip").status, 200u);
+  EXPECT_EQ(send(packed, "GZIP").status, 409u) << "it is there";
+  EXPECT_EQ(send("{}", "identity").status, 409u);
+  EXPECT_EQ(send(packed.substr(0, packed.size() - 1), "gzip").status, 400u);
+  EXPECT_EQ(send(packed + "x", "gzip").status, 400u);
+  EXPECT_EQ(send("{}", "gzip").status, 400u);
+  // 1,000 bytes fit, 1,001 do not, nor do many in a few.
+  EXPECT_EQ(send(Gzip("{}" + std::string(998, ' ')), "gzip").status, 409u);
+  EXPECT_EQ(send(Gzip("{}" + std::string(999, ' ')), "gzip").status, 413u);
+  EXPECT_EQ(send(Gzip(std::string(5'000'000, ' ')), "gzip").status, 413u);
+  const Answer other = send(packed, "br");
+  EXPECT_EQ(other.status, 415u);
+  EXPECT_THAT(other.error(), HasSubstr("the Content-Encoding 'br' is not supported"));
+  EXPECT_EQ(server
+                .Call("POST", "/collections/c/snapshots/upload", packed,
+                      {{"content-length", "9"},
+                       {"content-type", "multipart/form-data; boundary=b"},
+                       {"content-encoding", "gzip"}})
+                .status,
+            415u);
+}
+
 }  // namespace
 }  // namespace almagest

@@ -179,6 +179,8 @@ TEST_F(CollectionSettingsTest, LongNamesAndAnswersOfOneNode) {
   const Answer late = server_.Call("GET", "/collections/" + std::string(300, 'x') + "/points/1");
   EXPECT_EQ(late.status, 422u);
   EXPECT_THAT(late.error(), HasSubstr("Validation error in path parameters: [collection_name"));
+  EXPECT_EQ(server_.Call("GET", "/collections/" + std::string(256, 'x') + "/exists").status, 422u);
+  EXPECT_EQ(Do("GET", "/collections/" + std::string(255, 'x') + "/exists")["exists"], false);
   Do("PUT", "/collections/c", R"({"vectors": {"size": 2, "distance": "Dot"}})");
   EXPECT_EQ(Do("GET", "/collections/c/cluster")["local_shards"],
             json::parse(R"([{"shard_id": 0, "points_count": 0, "state": "Active"}])"));

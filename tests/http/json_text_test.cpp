@@ -84,9 +84,8 @@ TEST(JsonReader, RefusesBrokenText) {
 
 TEST(JsonReader, SaysWhereBrokenTextIsBroken) {
   const auto message = [](std::string_view text) { return ErrorText(ParseJsonBody(text).error()); };
-  EXPECT_EQ(message(R"({"points": [{"id": 1}, {"id": 18446744073709551616, "v": [1]}]})"),
-            "Format error in JSON body: [points[1].id]: 18446744073709551616 is out of range, whole "
-            "numbers are from -9223372036854775808 to 18446744073709551615");
+  EXPECT_EQ(message(R"({"a": [18446744073709551616, {"b": -9223372036854775809 1}]})"),
+            "Format error in JSON body: [a[1].b]: this is not valid JSON at byte 57");
   EXPECT_EQ(message(R"({"a": {"v": [1, 2], "w": [0, 1e400]}})"),
             "Format error in JSON body: [a.w[1]]: 1e400 is out of range, numbers are 64-bit floats");
   EXPECT_EQ(message(R"({"a": [1, 2, NaN]})"),
@@ -122,6 +121,27 @@ TEST(JsonReader, KeepsWholeNumbersWhole) {
   EXPECT_EQ(*body->FindUnsigned("a"), UINT64_MAX);
   EXPECT_FALSE(body->FindUnsigned("b").has_value());
   EXPECT_FALSE(body->Find("c").has_value());
+}
+
+TEST(JsonReader, WholeNumbersBeyond64BitsAreFloats) {
+  const auto body = ParseJsonBody(
+      R"({"a": 18446744073709551616, "b": [-9223372036854775809,100000000000000000000],
+          "s": "1\" 18446744073709551616", "c": -9223372036854775808, "d": 1E2,
+          "n": 00})");
+  EXPECT_FALSE(body.has_value()) << "a number with a leading zero stays none";
+  const auto fine = ParseJsonBody(
+      R"({"a": 18446744073709551616, "b": [-9223372036854775809,100000000000000000000],
+          "s": "1\" 18446744073709551616", "c": -9223372036854775808, "d": 1E2})");
+  ASSERT_TRUE(fine.has_value()) << fine.error().message;
+  EXPECT_EQ(*fine->FindDouble("a"), 18446744073709551616.0);
+  EXPECT_FALSE(fine->FindUnsigned("a").has_value());
+  const auto items = fine->Find("b")->Items();
+  ASSERT_TRUE(items.has_value());
+  EXPECT_EQ((*items)[0].AsDouble(), -9223372036854775809.0);
+  EXPECT_EQ((*items)[1].AsDouble(), 1e20);
+  EXPECT_EQ(fine->FindString("s"), "1\" 18446744073709551616");
+  EXPECT_EQ(fine->Find("c")->AsInteger(), INT64_MIN);
+  EXPECT_EQ(*fine->FindDouble("d"), 100);
 }
 
 TEST(ErrorText, FollowsTheEnvelopeTable) {

@@ -48,6 +48,18 @@ TEST_F(PayloadIndexApiTest, TheOlderNameOfASchemaIsTaken) {
   EXPECT_EQ(schema.at("k").at("data_type"), "keyword");
 }
 
+TEST_F(PayloadIndexApiTest, CountsThePointsWithValuesOfItsType) {
+  const json values = {5, json::array({1, "x"}), "y", nullptr, 1.5, json::array(), true};
+  for (size_t i = 0; i < values.size(); ++i) Put(static_cast<int>(i + 1), {{"k", values[i]}});
+  for (const auto& [type, count] :
+       {std::pair("integer", 2), std::pair("keyword", 2), std::pair("float", 3),
+        std::pair("bool", 1), std::pair("geo", 0), std::pair("text", 2)}) {
+    Index("k", type);
+    const json schema = Do("GET", "/collections/c", json()).result().at("payload_schema");
+    EXPECT_EQ(schema.at("k").at("points"), count) << type;
+  }
+}
+
 TEST_F(PayloadIndexApiTest, ATextIndexChangesHowTextsMatch) {
   Put(1, {{"t", "Running in the red shoes"}});
   Put(2, {{"t", json::array({"a redhat", "he runs"})}});
@@ -70,7 +82,7 @@ TEST_F(PayloadIndexApiTest, ATextIndexChangesHowTextsMatch) {
   EXPECT_EQ(schema.at("data_type"), "text");
   EXPECT_EQ(schema.at("params").at("stopwords"), "english");
   EXPECT_EQ(schema.at("params").at("tokenizer"), "word");
-  EXPECT_EQ(schema.at("points"), 3);
+  EXPECT_EQ(schema.at("points"), 2);
   Do("DELETE", "/collections/c/index/t", nullptr);
   EXPECT_THAT(Ids(Match("t", "text", "RED")), ElementsAre());
 }

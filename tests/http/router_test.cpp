@@ -120,6 +120,16 @@ TEST(Application, RefusesWrongMethodsAndContentTypes) {
   const Answer form = server.Call("PUT", "/collections/c", "",
                                   {{"content-length", "2"}, {"content-type", "text/plain"}});
   EXPECT_EQ(form.status, 415u);
+  const auto created = [&](const char* type) {
+    return server.Call("PUT", "/collections/" + std::to_string(std::string(type).size()), "{}",
+                       {{"content-length", "2"}, {"content-type", type}});
+  };
+  EXPECT_EQ(created("Application/JSON").status, 200u);
+  EXPECT_EQ(created("application/json ; charset=utf-8").status, 200u);
+  EXPECT_EQ(created("application/jsonx").status, 415u);
+  // Whole URLs, as proxies send them.
+  EXPECT_EQ(server.Call("GET", "http://localhost:7333/healthz").status, 200u);
+  EXPECT_EQ(server.Call("GET", "http://localhost:7333").status, 200u);
   EXPECT_EQ(server.Call("GET", "/collections/c/exists").result().at("exists"), false);
 }
 

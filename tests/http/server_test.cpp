@@ -97,18 +97,6 @@ TEST_F(ServerTest, UploadsHaveALimitOfTheirOwn) {
   ExpectAlive();
 }
 
-TEST_F(ServerTest, AsksWhoItIsBeforeHowMuch) {
-  Start({}, "key");
-  RawClient client(port());
-  client.Send(
-      "PUT /collections/c HTTP/1.1\r\nContent-Type: application/json\r\n"
-      "Content-Length: 99999999999\r\n\r\n");
-  const auto response = client.Read();
-  ASSERT_TRUE(response.has_value());
-  EXPECT_EQ(response->status, 401u);
-  ExpectAlive();
-}
-
 TEST_F(ServerTest, RefusesAChunkedBodyThatGrowsTooLarge) {
   ServerOptions options;
   options.body_bytes_max = 10'000;
@@ -195,10 +183,10 @@ TEST_F(ServerTest, ClosesIdleConnections) {
 TEST_F(ServerTest, AsksForTheKeyBeforeTheBody) {
   Start({}, "0123456789abcdef");
   RawClient client(port());
-  // The body is announced and never sent.
+  // The body is announced, longer than any may be, and never sent.
   client.Send(
       "PUT /collections/c HTTP/1.1\r\nContent-Type: application/json\r\n"
-      "Content-Length: 1000000\r\n\r\n");
+      "Content-Length: 99999999999\r\n\r\n");
   const auto response = client.Read();
   ASSERT_TRUE(response.has_value());
   EXPECT_EQ(response->status, 401u);

@@ -187,6 +187,30 @@ TEST_F(StrictModeTest, LimitsRates) {
   ExpectAllowed("POST", "/points/scroll", "{}");
 }
 
+TEST_F(StrictModeTest, PointsAndConditionsCount) {
+  Set(R"({"enabled": true, "read_rate_limit": 9, "write_rate_limit": 5})");
+  const std::string three = R"({"points": [{"id": 1, "vector": {}}, {"id": 2, "vector": {}},
+                                           {"id": 3, "vector": {}}]})";
+  ExpectAllowed("PUT", "/points", three);  // 2 are left.
+  ExpectRefused("PUT", "/points", three, "Write rate limit exceeded: Operation requires 3 tokens",
+                429);
+  const std::string ids = R"("filter": {"must": [{"has_id": [1, 2, 3]}]})";
+  ExpectRefused("POST", "/points/payload", R"({"payload": {"a": 1}, )" + ids + "}", "3 tokens",
+                429);
+  ExpectRefused("POST", "/points/batch",
+                R"({"operations": [{"delete": {"points": [1, 2]}}, {"delete": {"points": [3]}}]})",
+                "3 tokens", 429);
+  ExpectAllowed("POST", "/points/delete", R"({"filter": {"must": [{"has_id": [3]}]}})");
+  ExpectAllowed("POST", "/points/batch", R"({"operations": [{"delete": {"points": [2]}}]})");
+  // A search with a prefetch and two conditions counts four.
+  const std::string query = R"({"prefetch": {"query": [1, 0], "using": "d", )" + ids +
+                            R"(}, "query": {"fusion": "rrf"}, )" + ids + "}";
+  ExpectAllowed("POST", "/points/query", query);  // 5 are left.
+  ExpectAllowed("POST", "/points", R"({"ids": [1, 2, 3]})");
+  ExpectRefused("POST", "/points/query/batch", R"({"searches": [)" + query + "]}", "4 tokens", 429);
+  ExpectAllowed("POST", "/points/scroll", "{" + ids + "}");
+}
+
 TEST(RateLimiter, FillsEvenly) {
   RateLimiter limiter;
   const RateLimiter::Clock::time_point start{};

@@ -57,9 +57,9 @@ TEST_F(VectorParserTest, RefusesWhatIsNoVector) {
 
 TEST_F(VectorParserTest, RefusesBrokenSparseVectors) {
   EXPECT_THAT(ErrorOf(R"({"s": {"indices": [1, 2], "values": [1]}})"),
-              HasSubstr("Validation error in JSON body: [s: "));
+              HasSubstr("values: Validation error: must be the same length as indices [{}]] at s"));
   EXPECT_THAT(ErrorOf(R"({"s": {"indices": [1, 1], "values": [1, 2]}})"),
-              HasSubstr("Validation error in JSON body: [s: "));
+              HasSubstr("indices: Validation error: must be unique [{}]] at s"));
   EXPECT_THAT(ErrorOf(R"({"s": {"indices": [-1], "values": [1]}})"), HasSubstr("s.indices[0]"));
   EXPECT_THAT(ErrorOf(R"({"s": {"indices": [4294967296], "values": [1]}})"),
               HasSubstr("must be from 0 to 4294967295"));
