@@ -15,6 +15,11 @@ if(ALMAGEST_SANITIZE)
       # what it would find, AddressSanitizer stops at too.
       target_compile_options(almagest_settings INTERFACE
         "$<$<NOT:${is_test}>:-fsanitize=undefined;-fno-sanitize=null,alignment,object-size,vptr>")
+    elseif(sanitizer STREQUAL "coverage")
+      # For tests/fuzz, which has the function that the code then calls.
+      target_compile_options(almagest_settings INTERFACE
+        "$<$<NOT:${is_test}>:-fsanitize-coverage=trace-pc>")
+      continue()
     else()
       target_compile_options(almagest_settings INTERFACE -fsanitize=${sanitizer})
     endif()

@@ -54,7 +54,7 @@ class SettingsReader {
     if (reader.parser_->parse(settings_json).get(element) != simdjson::SUCCESS) {
       return Fail(ErrorCode::kCorruption, "the stored settings of a collection cannot be read");
     }
-    reader.value_.emplace(element, std::move(path));
+    reader.value_.emplace(element, JsonPath(std::move(path)));
     return reader;
   }
   const JsonValue& value() const { return *value_; }

@@ -168,15 +168,32 @@ Result<std::optional<T>> FindMember(const JsonValue& object, std::string_view ke
 
 }  // namespace
 
+JsonPath JsonPath::With(Step step) const {
+  JsonPath path = *this;
+  if (path.step_count_ == kStepsMax) {
+    path.start_ = std::make_shared<const std::string>(ToString());
+    path.step_count_ = 0;
+  }
+  path.steps_[path.step_count_++] = step;
+  return path;
+}
+
+std::string JsonPath::ToString() const {
+  std::string text = start_ ? *start_ : "";
+  for (size_t i = 0; i < step_count_; ++i) {
+    const Step& step = steps_[i];
+    if (step.key == nullptr) {
+      text += fmt::format("[{}]", step.size);
+    } else {
+      text += fmt::format("{}{}", text.empty() ? "" : ".", std::string_view(step.key, step.size));
+    }
+  }
+  return text;
+}
+
 Error JsonValue::TypeError(std::string_view expected) const {
-  return FormatError(path_, fmt::format("expected {}, got {}", expected, TypeName(element_)));
+  return FormatError(path(), fmt::format("expected {}, got {}", expected, TypeName(element_)));
 }
-
-std::string JsonValue::ChildPath(std::string_view key) const {
-  return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
-}
-
-std::string JsonValue::ChildPath(size_t index) const { return fmt::format("{}[{}]", path_, index); }
 
 Result<> JsonValue::ExpectObject() const {
   if (!IsObject()) return Fail(TypeError("an object"));
@@ -200,7 +217,7 @@ Result<uint64_t> JsonValue::AsUnsigned() const {
   if (element_.get(value) == simdjson::SUCCESS) return value;
   if (element_.is<int64_t>()) {
     return Fail(FormatError(
-        path_, fmt::format("expected a whole number from 0 on, got {}", int64_t(element_))));
+        path(), fmt::format("expected a whole number from 0 on, got {}", int64_t(element_))));
   }
   return Fail(TypeError("a whole number"));
 }
@@ -222,7 +239,8 @@ Result<std::vector<JsonValue>> JsonValue::Items() const {
   if (element_.get(array) != simdjson::SUCCESS) return Fail(TypeError("an array"));
   std::vector<JsonValue> items;
   size_t index = 0;
-  for (const DomElement item : array) items.emplace_back(item, ChildPath(index++));
+  items.reserve(array.size());
+  for (const DomElement item : array) items.push_back(Child(item, index++));
   return items;
 }
 
@@ -231,7 +249,7 @@ Result<std::vector<std::pair<std::string_view, JsonValue>>> JsonValue::Members()
   if (element_.get(object) != simdjson::SUCCESS) return Fail(TypeError("an object"));
   std::vector<std::pair<std::string_view, JsonValue>> members;
   for (const auto& field : object) {
-    members.emplace_back(field.key, JsonValue(field.value, ChildPath(field.key)));
+    members.emplace_back(field.key, JsonValue(field.value, path_.Child(field.key)));
   }
   return members;
 }
@@ -249,15 +267,20 @@ Result<std::vector<std::string>> JsonValue::AsStrings() const {
 std::optional<JsonValue> JsonValue::Find(std::string_view key) const {
   simdjson::dom::object object;
   if (element_.get(object) != simdjson::SUCCESS) return std::nullopt;
-  DomElement member;
-  if (object.at_key(key).get(member) != simdjson::SUCCESS || member.is_null()) return std::nullopt;
-  return JsonValue(member, ChildPath(key));
+  for (auto field = object.begin(); field != object.end(); ++field) {
+    if (!field.key_equals(key)) continue;
+    const DomElement member = field.value();
+    // The document's own key, which lives as long as the value does.
+    return member.is_null() ? std::nullopt
+                            : std::optional(JsonValue(member, path_.Child(field.key())));
+  }
+  return std::nullopt;
 }
 
 Result<JsonValue> JsonValue::Require(std::string_view key) const {
   ALMAGEST_TRY_VOID(ExpectObject());
   std::optional<JsonValue> member = Find(key);
-  if (!member) return Fail(FormatError(path_, fmt::format("missing field `{}`", key)));
+  if (!member) return Fail(FormatError(path(), fmt::format("missing field `{}`", key)));
   return *std::move(member);
 }
 
@@ -267,17 +290,17 @@ Result<> JsonValue::RefuseUnknownKeys(std::initializer_list<std::string_view> kn
   std::vector<std::string_view> seen;
   for (const auto& field : object) {
     if (std::find(seen.begin(), seen.end(), field.key) != seen.end()) {
-      return Fail(FormatError(path_, fmt::format("duplicate field `{}`", field.key)));
+      return Fail(FormatError(path(), fmt::format("duplicate field `{}`", field.key)));
     }
     if (std::find(known.begin(), known.end(), field.key) != known.end()) {
       seen.push_back(field.key);
       continue;
     }
     const std::string name(field.key.substr(0, 100));
-    return Fail(FormatError(path_, known.size() == 0
-                                       ? fmt::format("unknown field `{}`, expected none", name)
-                                       : fmt::format("unknown field `{}`, expected one of {}", name,
-                                                     KnownNames(known))));
+    return Fail(FormatError(path(), known.size() == 0
+                                        ? fmt::format("unknown field `{}`, expected none", name)
+                                        : fmt::format("unknown field `{}`, expected one of {}",
+                                                      name, KnownNames(known))));
   }
   return {};
 }
@@ -306,7 +329,7 @@ Result<std::optional<std::string>> JsonValue::FindString(std::string_view key) c
 Result<uint64_t> JsonValue::AsUnsignedIn(uint64_t lowest, uint64_t highest) const {
   ALMAGEST_TRY(const uint64_t value, AsUnsigned());
   if (value >= lowest && value <= highest) return value;
-  return Fail(ValueError(path_, fmt::format("{}", value),
+  return Fail(ValueError(path(), fmt::format("{}", value),
                          highest == UINT64_MAX ? fmt::format("{} or larger", lowest)
                                                : fmt::format("from {} to {}", lowest, highest)));
 }
@@ -315,7 +338,7 @@ Result<double> JsonValue::AsDoubleIn(double lowest, double highest) const {
   ALMAGEST_TRY(const double value, AsDouble());
   if (value >= lowest && value <= highest) return value;
   return Fail(
-      ValueError(path_, fmt::format("{}", value), fmt::format("from {} to {}", lowest, highest)));
+      ValueError(path(), fmt::format("{}", value), fmt::format("from {} to {}", lowest, highest)));
 }
 
 std::string JsonValue::ToJson() const { return simdjson::minify(element_); }
@@ -334,13 +357,13 @@ Result<JsonValue> ParseJsonBody(std::string_view body) {
   }
   simdjson::dom::element root;
   const auto error = parser.parse(body.data(), body.size()).get(root);
-  if (!error) return JsonValue(root, "");
+  if (!error) return JsonValue(root, JsonPath());
   if (error == simdjson::DEPTH_ERROR) {
     return Fail(FormatError("", fmt::format("nested deeper than {} levels", kJsonDepthMax)));
   }
   const auto floats = WithLongIntegersAsFloats(body);
   if (floats && parser.parse(floats->data(), floats->size()).get(root) == simdjson::SUCCESS) {
-    return JsonValue(root, "");
+    return JsonValue(root, JsonPath());
   }
   return Fail(BrokenBody(body, error));
 }

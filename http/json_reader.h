@@ -9,8 +9,10 @@
 
 #include <simdjson.h>
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,12 +26,38 @@ namespace almagest {
 // A query tree of kQueryDepthMax takes two levels per node, plus its filter.
 inline constexpr size_t kJsonDepthMax = 160;
 
+// Where a value stands in its body: "points[3].vector". Steps are put into words only when somebody
+// asks: a body has thousands of values, and at most one of them is named in an error. Keys are
+// views into the document, so a path lives no longer than it. Copying costs no allocation.
+class JsonPath {
+ public:
+  JsonPath() = default;
+  // Of a document that itself stands at `start` of another one.
+  explicit JsonPath(std::string start)
+      : start_(std::make_shared<const std::string>(std::move(start))) {}
+  JsonPath Child(std::string_view key) const { return With({key.data(), key.size()}); }
+  JsonPath Child(size_t index) const { return With({nullptr, index}); }
+  std::string ToString() const;  // Empty for the body itself.
+
+ private:
+  static constexpr size_t kStepsMax = 4;  // points[3].vector.name
+  struct Step {
+    const char* key;  // Null: an index.
+    size_t size;      // Of the key, or the index.
+  };
+  JsonPath With(Step step) const;
+
+  std::shared_ptr<const std::string> start_;  // The steps before; null for none.
+  std::array<Step, kStepsMax> steps_{};
+  size_t step_count_ = 0;
+};
+
 class JsonValue {
  public:
-  JsonValue(simdjson::dom::element element, std::string path)
+  JsonValue(simdjson::dom::element element, JsonPath path)
       : element_(element), path_(std::move(path)) {}
 
-  const std::string& path() const { return path_; }
+  std::string path() const { return path_.ToString(); }
   simdjson::dom::element element() const { return element_; }
 
   bool IsNull() const { return element_.is_null(); }
@@ -71,14 +99,17 @@ class JsonValue {
 
   // The value as compact JSON text.
   std::string ToJson() const;
-  std::string ChildPath(std::string_view key) const;
-  std::string ChildPath(size_t index) const;
+  JsonValue Child(simdjson::dom::element item, size_t index) const {
+    return JsonValue(item, path_.Child(index));
+  }
+  std::string ChildPath(std::string_view key) const { return path_.Child(key).ToString(); }
+  std::string ChildPath(size_t index) const { return path_.Child(index).ToString(); }
 
  private:
   Error TypeError(std::string_view expected) const;
 
   simdjson::dom::element element_;
-  std::string path_;
+  JsonPath path_;
 };
 
 // The parsed body. Valid until the same thread parses again (the parser is reused per thread).

@@ -38,14 +38,17 @@ bool IsMatrix(const JsonValue& value) {
          (*array.begin()).is_array();
 }
 
-// The rules have Qdrant's words and its place: of a named vector it gives "?" for the name.
-Error MatrixError(const JsonValue& value, size_t row, std::string_view place,
+// The rules have Qdrant's words and its place: of a named vector of `point` it gives "?" for the
+// name. Null: the vector has none.
+Error MatrixError(const JsonValue& value, size_t row, const JsonValue* point,
                   const std::string& rule) {
-  return Error{ErrorCode::kOutOfRange,
-               fmt::format("[{}.data: {}] at {}", place, rule, value.ChildPath(row))};
+  return Error{
+      ErrorCode::kOutOfRange,
+      fmt::format("[{}.data: {}] at {}", point != nullptr ? point->path() + ".?" : value.path(),
+                  rule, value.ChildPath(row))};
 }
 
-Result<MultiVector> ParseMatrix(const JsonValue& value, std::string_view place) {
+Result<MultiVector> ParseMatrix(const JsonValue& value, const JsonValue* point) {
   simdjson::dom::array array;
   if (value.element().get(array) != simdjson::SUCCESS) {
     return Fail(FormatError(value.path(), "expected an array of arrays of numbers"));
@@ -53,14 +56,14 @@ Result<MultiVector> ParseMatrix(const JsonValue& value, std::string_view place) 
   MultiVector matrix;
   size_t rows = 0;
   for (const simdjson::dom::element item : array) {
-    const JsonValue row(item, value.ChildPath(rows));
+    const JsonValue row = value.Child(item, rows);
     ALMAGEST_TRY(const std::vector<float> floats, ParseFloats(row));
     if (floats.empty()) {
-      return Fail(MatrixError(value, rows, place, "all vectors must be non-empty"));
+      return Fail(MatrixError(value, rows, point, "all vectors must be non-empty"));
     }
     if (rows == 0) matrix.dimension = static_cast<uint32_t>(floats.size());
     if (floats.size() != matrix.dimension) {
-      return Fail(MatrixError(value, rows, place,
+      return Fail(MatrixError(value, rows, point,
                               fmt::format("all vectors must have the same dimension, found vector "
                                           "with dimension {}",
                                           floats.size())));
@@ -68,7 +71,7 @@ Result<MultiVector> ParseMatrix(const JsonValue& value, std::string_view place) 
     matrix.values.insert(matrix.values.end(), floats.begin(), floats.end());
     if (matrix.values.size() > kMultiVectorValuesMax) {
       return Fail(
-          MatrixError(value, rows, place,
+          MatrixError(value, rows, point,
                       fmt::format("Total size of all vectors ({}) must be less than {}",
                                   array.size() * matrix.dimension, kMultiVectorValuesMax + 1)));
     }
@@ -102,9 +105,9 @@ Result<SparseVector> ParseSparse(const JsonValue& value, std::string_view place)
 }
 
 Result<VectorData> ParseVectorAt(const JsonValue& value, TextResolver& texts, bool is_query,
-                                 std::string_view place) {
+                                 const JsonValue* point) {
   if (IsMatrix(value)) {
-    ALMAGEST_TRY(MultiVector matrix, ParseMatrix(value, place));
+    ALMAGEST_TRY(MultiVector matrix, ParseMatrix(value, point));
     return VectorData(std::move(matrix));
   }
   if (value.IsArray()) {
@@ -137,11 +140,11 @@ bool IsVectorObject(const JsonValue& value) {
 }
 
 Result<VectorData> ParseVector(const JsonValue& value, TextResolver& texts, bool is_query) {
-  return ParseVectorAt(value, texts, is_query, value.path());
+  return ParseVectorAt(value, texts, is_query, nullptr);
 }
+
 Result<NamedVectors> ParsePointVectors(const JsonValue& value, TextResolver& texts) {
   NamedVectors vectors;
-  const std::string place = value.path() + ".?";
   if (!value.IsObject() || IsVectorObject(value)) {
     ALMAGEST_TRY(VectorData vector, ParseVector(value, texts, /*is_query=*/false));
     vectors.emplace("", std::move(vector));
@@ -149,7 +152,7 @@ Result<NamedVectors> ParsePointVectors(const JsonValue& value, TextResolver& tex
   }
   ALMAGEST_TRY(const auto members, value.Members());
   for (const auto& [name, member] : members) {
-    ALMAGEST_TRY(VectorData vector, ParseVectorAt(member, texts, /*is_query=*/false, place));
+    ALMAGEST_TRY(VectorData vector, ParseVectorAt(member, texts, /*is_query=*/false, &value));
     vectors.insert_or_assign(std::string(name), std::move(vector));
   }
   return vectors;

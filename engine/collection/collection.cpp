@@ -106,6 +106,18 @@ std::optional<Collection::PointState> Collection::FindPoint(Slot slot) const {
   return PointState{entry->id, entry->version};
 }
 
+std::vector<std::optional<Collection::PointState>> Collection::FindPoints(
+    std::span<const Slot> slots) const {
+  std::vector<std::optional<PointState>> points(slots.size());
+  const std::shared_lock lock(state_->points_mutex);
+  for (const Slot slot : slots) state_->points.Prefetch(slot);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const auto entry = state_->points.Get(slots[i]);
+    if (entry) points[i] = PointState{entry->id, entry->version};
+  }
+  return points;
+}
+
 Result<SlotSet> Collection::MatchingSlots(const Filter& filter, const Deadline& deadline) const {
   SlotSet live;
   {

@@ -124,6 +124,8 @@ class Collection {
   };
   // nullopt for a deleted point: searches drop such hits.
   std::optional<PointState> FindPoint(Slot slot) const;
+  // FindPoint of each, under one lock; in order.
+  std::vector<std::optional<PointState>> FindPoints(std::span<const Slot> slots) const;
   // Exact set of live slots that match (filter_evaluator.h).
   Result<SlotSet> MatchingSlots(const Filter& filter, const Deadline& deadline) const;
   // JSON text per slot, "{}" where there is none; in order.

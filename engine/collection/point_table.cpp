@@ -38,6 +38,12 @@ std::optional<PointEntry> PointTable::Get(Slot slot) const {
                     stored->fields & known_fields_};
 }
 
+void PointTable::Prefetch(Slot slot) const {
+  if (file_ != nullptr && slot < file_->entries().size()) {
+    __builtin_prefetch(&file_->entries()[slot]);
+  }
+}
+
 void PointTable::Put(Slot slot, const PointEntry& entry) {
   ALMAGEST_CHECK(slot != kNoSlot);
   StoredPoint stored;

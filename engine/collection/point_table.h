@@ -42,6 +42,8 @@ class PointTable {
   Slot Find(const PointId& id) const;
   // nullopt if the slot holds no live point.
   std::optional<PointEntry> Get(Slot slot) const;
+  // Asks for the memory that Get(slot) will read, so that many slots wait together.
+  void Prefetch(Slot slot) const;
   // Enters a point, or replaces the entry of the same id under the same slot.
   void Put(Slot slot, const PointEntry& entry);
   // Of a slot that may hold no point: nothing happens.

@@ -192,8 +192,4 @@ uint16_t FloatToBoundedHalf(float value) {
   return FloatToHalf(std::clamp(value, -kHalfMax, kHalfMax));
 }
 
-void RoundToHalf(std::span<float> values) {
-  for (float& value : values) value = HalfToFloat(FloatToBoundedHalf(value));
-}
-
 }  // namespace almagest

@@ -14,7 +14,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace almagest {
@@ -102,7 +101,5 @@ uint16_t FloatToHalf(float value);
 inline constexpr float kHalfMax = 65504.0f;
 // kHalfMax, with the sign, where that is exceeded; 0 for what is no number.
 uint16_t FloatToBoundedHalf(float value);
-// To the nearest bounded half each.
-void RoundToHalf(std::span<float> values);
 
 }  // namespace almagest

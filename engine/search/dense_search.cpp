@@ -22,7 +22,8 @@ CancelCheck CancelOf(const Deadline& deadline) {
 
 // A query as the rows of one segment have to see it.
 struct SegmentQuery {
-  std::vector<float> vector;
+  std::span<const float> vector;
+  std::vector<float> own_vector;              // What `vector` shows, where it is of its own.
   std::shared_ptr<const RowFactors> factors;  // Keeps the adjustment's arrays alive.
   ScoreAdjustment adjustment;
   bool other_version = false;  // The rows' map differs from the query's.
@@ -48,12 +49,13 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search, const VersionSet
   SegmentQuery query;
   ALMAGEST_TRY(auto cross, versions.Cross(target, row_version));
   if (!cross) {
-    query.vector.assign(mapped.begin(), mapped.end());
+    query.vector = mapped;
     return query;
   }
   query.other_version = true;
-  query.vector.resize(mapped.size());
-  const float constant = cross->MapQuery(mapped, query.vector);
+  query.own_vector.resize(mapped.size());
+  query.vector = query.own_vector;  // A move of the struct leaves the elements where they are.
+  const float constant = cross->MapQuery(mapped, query.own_vector);
   if (!versions.normalised()) {
     query.constant = constant;
     return query;

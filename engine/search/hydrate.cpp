@@ -8,10 +8,14 @@ namespace almagest {
 
 std::vector<SlotHit> IdentifySlots(const Collection& collection, std::span<const RankedSlot> ranked,
                                    std::span<const double> order_values) {
+  std::vector<Slot> slots;
+  slots.reserve(ranked.size());
+  for (const RankedSlot& entry : ranked) slots.push_back(entry.slot);
+  const auto points = collection.FindPoints(slots);
   std::vector<SlotHit> hits;
   hits.reserve(ranked.size());
   for (size_t i = 0; i < ranked.size(); ++i) {
-    const auto point = collection.FindPoint(ranked[i].slot);
+    const auto& point = points[i];
     if (!point) continue;
     SlotHit& hit = hits.emplace_back();
     hit.id = point->id;

@@ -183,7 +183,7 @@ Result<> MeasureAnn(const AnnData& data, const std::vector<std::string>& systems
       return Fail(ErrorCode::kInvalidArgument,
                   "unknown system " + name +
                       "; known: graph, graph-f32, graph-bits-N, hnsw, engine-default, "
-                      "engine-none, engine-scalar, engine-one_bit, ..., and where the peers are "
+                      "engine-none, engine-float16, engine-one_bit, ..., and where the peers are "
                       "compiled in hnswlib, faiss, faiss-sq8");
     }
     std::fprintf(stderr, "%s: building %s\n", data.name.c_str(), name.c_str());

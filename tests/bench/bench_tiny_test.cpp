@@ -62,6 +62,16 @@ TEST(BenchTinyTest, Ingest) {
   EXPECT_GT(rows[2]["parse_mb_per_second"], 0);
 }
 
+TEST(BenchTinyTest, Churn) {
+  const auto rows = RunTiny(RunChurnBench);
+  ASSERT_EQ(rows.size(), 6u);
+  for (const auto& row : rows) {
+    EXPECT_GE(row["recall_at_10"], 0.9) << row;
+    EXPECT_GE(row["fresh_recall_at_10"], 0.9) << row;
+    EXPECT_GT(row["qps"], 0) << row;
+  }
+}
+
 TEST(BenchTinyTest, UnknownOptionsAreRefused) {
   EXPECT_NE(RunAnnBench({"--no-such-option", "1"}), 0);
   EXPECT_NE(RunRestartBench({"--rows"}), 0);

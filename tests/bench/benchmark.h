@@ -66,5 +66,6 @@ int RunFilteredBench(const std::vector<std::string>& arguments);
 int RunServerBench(const std::vector<std::string>& arguments);
 int RunRestartBench(const std::vector<std::string>& arguments);
 int RunIngestBench(const std::vector<std::string>& arguments);
+int RunChurnBench(const std::vector<std::string>& arguments);
 
 }  // namespace almagest::bench

@@ -14,7 +14,7 @@ int main(int count, char** values) {
   constexpr Command kCommands[] = {
       {"ann", almagest::bench::RunAnnBench},       {"filtered", almagest::bench::RunFilteredBench},
       {"server", almagest::bench::RunServerBench}, {"restart", almagest::bench::RunRestartBench},
-      {"ingest", almagest::bench::RunIngestBench},
+      {"ingest", almagest::bench::RunIngestBench}, {"churn", almagest::bench::RunChurnBench},
   };
   const std::vector<std::string> arguments(values + 1, values + count);
   for (const Command& command : kCommands) {

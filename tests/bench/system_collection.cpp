@@ -16,8 +16,8 @@ constexpr size_t kRowsPerWrite = 5000;
 
 class CollectionSystem : public AnnSystem {
  public:
-  CollectionSystem(std::string name, const Quantization& quantization)
-      : name_(std::move(name)), quantization_(quantization) {
+  CollectionSystem(std::string name, const Quantization& quantization, Datatype datatype)
+      : name_(std::move(name)), quantization_(quantization), datatype_(datatype) {
     std::string pattern =
         (std::filesystem::temp_directory_path() / "almagest-bench-XXXXXX").string();
     ALMAGEST_CHECK(::mkdtemp(pattern.data()) != nullptr);
@@ -42,6 +42,7 @@ class CollectionSystem : public AnnSystem {
     dense.hnsw.full_scan_threshold_kb = 0;
     dense.hnsw.build_threads = 1;
     dense.quantization = quantization_;
+    dense.datatype = datatype_;
     config.optimizer.seal_rows = data.rows;
     auto opened = Collection::Open(1, "bench", config, store_, directory_);
     ALMAGEST_CHECK(opened.has_value());
@@ -87,6 +88,7 @@ class CollectionSystem : public AnnSystem {
  private:
   const std::string name_;
   const Quantization quantization_;
+  const Datatype datatype_;
   std::filesystem::path directory_;
   MemoryStore store_;
   std::unique_ptr<Collection> collection_;
@@ -100,8 +102,14 @@ class CollectionSystem : public AnnSystem {
 
 std::unique_ptr<AnnSystem> MakeCollection(const std::string& quantization) {
   using Kind = Quantization::Kind;
-  const std::pair<const char*, Quantization> known[] = {
-      {"default", {}},
+  struct Known {
+    const char* name;
+    Quantization quantization = {};
+    Datatype datatype = Datatype::kFloat32;
+  };
+  const Known known[] = {
+      {"default"},
+      {"float16", {}, Datatype::kFloat16},
       {"default in memory", {Kind::kDefault, 1.0, 1.0, true}},
       {"none", {Kind::kNone}},
       {"scalar", {Kind::kScalar, 0.99}},
@@ -109,8 +117,9 @@ std::unique_ptr<AnnSystem> MakeCollection(const std::string& quantization) {
       {"one_and_half_bits", {Kind::kBinary, 1.0, 1.5}},
       {"two_bits", {Kind::kBinary, 1.0, 2.0}},
   };
-  for (const auto& [name, settings] : known) {
-    if (quantization == name) return std::make_unique<CollectionSystem>(name, settings);
+  for (const Known& system : known) {
+    if (quantization != system.name) continue;
+    return std::make_unique<CollectionSystem>(system.name, system.quantization, system.datatype);
   }
   return nullptr;
 }

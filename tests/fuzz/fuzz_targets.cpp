@@ -1,5 +1,8 @@
 #include "tests/fuzz/fuzz_targets.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include <cstdlib>
 
 #include "engine/snapshot/snapshot_reader.h"
@@ -65,6 +68,34 @@ void FuzzQuery(std::string_view bytes) {
 void FuzzToken(std::string_view bytes) {
   AccessRights rights;
   (void)ReadToken(bytes, kTokenKey, 1'000'000'000, &rights);
+}
+
+std::string Base64Url(std::string_view bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string text;
+  uint32_t bits = 0;
+  size_t count = 0;
+  for (const char byte : bytes) {
+    bits = bits << 8 | static_cast<unsigned char>(byte);
+    for (count += 8; count >= 6; count -= 6) text += kDigits[bits >> (count - 6) & 63];
+  }
+  if (count > 0) text += kDigits[bits << (6 - count) & 63];
+  return text;
+}
+
+// Signed rightly, or no claim would ever be looked at.
+void FuzzClaims(std::string_view bytes) {
+  std::string token = Base64Url(R"({"alg":"HS256","typ":"JWT"})") + '.' + Base64Url(bytes);
+  unsigned char signature[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  ALMAGEST_CHECK(HMAC(EVP_sha256(), kTokenKey.data(), static_cast<int>(kTokenKey.size()),
+                      reinterpret_cast<const unsigned char*>(token.data()), token.size(), signature,
+                      &length) != nullptr);
+  token += '.' + Base64Url({reinterpret_cast<const char*>(signature), length});
+  AccessRights rights;
+  ALMAGEST_CHECK(ReadToken(token, kTokenKey, 1'000'000'000, &rights) !=
+                 TokenVerdict::kInvalidSignature);
 }
 
 // Checksums are put right first, or nothing behind them would ever be reached.
@@ -179,6 +210,10 @@ const FuzzTarget kTargets[] = {
     {"filter", FuzzFilter, kJsonWords},
     {"query", FuzzQuery, kJsonWords},
     {"token", FuzzToken, {".", "eyJhbGciOiJIUzI1NiJ9", "e30", "=", "-", "_"}},
+    {"claims",
+     FuzzClaims,
+     {"{", "}", "[", "]", ":", ",", "\"", "\"exp\"", "\"access\"", "\"rw\"", "\"collection\"",
+      "\"value_exists\"", "\"matches\"", "\"key\""}},
     {"snapshot", FuzzSnapshot, {"ALMSNAP1", "C", "R", "A", "E", std::string(8, '\0')}},
     {"sparse", FuzzSparse, kJsonWords},
     {"multipart", FuzzMultipart, {"\r\n", "--", "name=\"snapshot\"", "Content-Disposition:", ";"}},

@@ -1,6 +1,7 @@
 // almagest-fuzz CORPUS [NAME SECONDS [SEED]]: runs the committed inputs (CORPUS/NAME/*) and changed
 // ones through the targets. Without a name: all of them, briefly, as the tests do. The seed is
-// printed; the input that the process died of is left in ./fuzz-crash.
+// printed; the input that the process died of is left in ./fuzz-crash. Where the code tells which
+// ways it took (coverage.h), inputs that took a new one are changed further.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,7 +13,9 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 
+#include "tests/fuzz/coverage.h"
 #include "tests/fuzz/fuzz_targets.h"
 #include "tests/fuzz/mutator.h"
 
@@ -57,25 +60,37 @@ void Run(const FuzzTarget& target, const std::string& input) {
   g_input = nullptr;
 }
 
-// Returns the number of inputs.
-uint64_t Fuzz(const FuzzTarget& target, const fs::path& folder, double seconds, uint64_t seed) {
-  const std::vector<std::string> corpus = ReadCorpus(folder / target.name);
+struct FuzzCounts {
+  uint64_t inputs = 0;
+  size_t kept = 0;  // Inputs that went a way of their own, and were changed further.
+  size_t ways = 0;  // Pairs of basic blocks that followed each other.
+};
+
+FuzzCounts Fuzz(const FuzzTarget& target, const fs::path& folder, double seconds, uint64_t seed) {
+  std::vector<std::string> corpus = ReadCorpus(folder / target.name);
   if (corpus.empty()) {
     std::cerr << "almagest-fuzz: no inputs in " << folder / target.name << std::endl;
     std::exit(1);
   }
-  uint64_t count = 0;
-  for (const std::string& input : corpus) {
+  FuzzCounts counts;
+  const auto coverage = std::make_unique<almagest::Coverage>();
+  const auto run = [&](const std::string& input) {
+    coverage->Start();
     Run(target, input);
-    ++count;
-  }
+    ++counts.inputs;
+    return coverage->TookNewWay();
+  };
+  for (const std::string& input : corpus) run(input);
   almagest::Mutator mutator(seed, target.words);
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
   while (std::chrono::steady_clock::now() < end) {
-    Run(target, mutator.Next(corpus, kInputBytesMax));
-    ++count;
+    std::string input = mutator.Next(corpus, kInputBytesMax);
+    if (!run(input)) continue;
+    corpus.push_back(std::move(input));
+    ++counts.kept;
   }
-  return count;
+  counts.ways = coverage->known();
+  return counts;
 }
 
 }  // namespace
@@ -98,7 +113,10 @@ int main(int argc, char** argv) {
     if (!name.empty() && target.name != name) continue;
     found = true;
     std::cout << target.name << ": seed " << seed << std::flush;
-    std::cout << ", " << Fuzz(target, corpus, seconds, seed) << " inputs" << std::endl;
+    const FuzzCounts counts = Fuzz(target, corpus, seconds, seed);
+    std::cout << ", " << counts.inputs << " inputs";
+    if (counts.ways > 0) std::cout << ", " << counts.ways << " ways, " << counts.kept << " kept";
+    std::cout << std::endl;
   }
   if (found) return 0;
   std::cerr << "almagest-fuzz: there is no target '" << name << "'" << std::endl;

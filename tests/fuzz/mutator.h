@@ -1,6 +1,5 @@
-// Changes inputs at random, as libFuzzer does without its coverage (GCC has none): bits, bytes,
-// blocks, numbers, words of the format, and pieces of other inputs. The same seed gives the same
-// inputs.
+// Changes inputs at random, as libFuzzer does: bits, bytes, blocks, numbers, words of the format,
+// and pieces of other inputs. The same seed and corpora give the same inputs.
 #pragma once
 
 #include <random>

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "engine/index/fastscan_kernels.h"
+#include "engine/collection/vector_values.h"
 #include "engine/linalg/row_kernels.h"
 #include "engine/search/query_executor.h"
 #include "tests/engine/collection/collection_fixture.h"
@@ -52,7 +52,7 @@ class SealedSearch : public CollectionTest {
       PointInput& point = points.emplace_back();
       point.id = id;
       vectors_[id] = Sample();
-      if (rounds_) RoundToHalf(vectors_[id]);
+      if (rounds_) RoundTo(Datatype::kFloat16, vectors_[id]);
       point.vectors[""] = vectors_[id];
     }
     Upsert(std::move(points));
