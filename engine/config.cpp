@@ -89,7 +89,7 @@ Json ToJson(const DenseVectorConfig& dense) {
                 {{"kind", static_cast<uint32_t>(dense.quantization.kind)},
                  {"quantile", dense.quantization.quantile},
                  {"code_share", dense.quantization.code_share},
-                 {"in_memory", dense.quantization.in_memory}}}};
+                 {"placement", static_cast<uint32_t>(dense.quantization.placement)}}}};
   if (dense.multi) json["multi"] = true;
   return json;
 }
@@ -122,7 +122,10 @@ Result<DenseVectorConfig> DenseFromJson(const Json& json) {
       static_cast<Quantization::Kind>(quantization.at("kind").get<uint32_t>());
   dense.quantization.quantile = quantization.at("quantile").get<double>();
   dense.quantization.code_share = quantization.at("code_share").get<double>();
-  dense.quantization.in_memory = quantization.at("in_memory").get<bool>();
+  // Collections of before there were three say whether graphs are pinned.
+  const uint32_t pinned = quantization.value("in_memory", false) ? 1 : 0;
+  dense.quantization.placement =
+      static_cast<GraphPlacement>(quantization.value("placement", pinned));
   dense.settings_json = SettingsFromJson(json);
   return dense;
 }

@@ -16,11 +16,19 @@ namespace almagest {
 // Parameters of the graphs (Malkov & Yashunin 2020; names of the paper in brackets). Code graphs
 // have one level of 2 * degree links, 32 at most, and look for 3 * build_beam candidates per row.
 struct HnswConfig {
-  uint32_t degree = 16;        // [M] REST `m`, range 4..128; 0: no graph, every search is exact.
-  uint32_t build_beam = 100;   // [efConstruction] REST `ef_construct`, range 4..4096.
+  uint32_t degree = 16;       // [M] REST `m`, range 4..128; 0: no graph, every search is exact.
+  uint32_t build_beam = 100;  // [efConstruction] REST `ef_construct`, range 4..4096.
   // Segments whose rows of this field take fewer kilobytes are scanned exactly.
   uint64_t full_scan_threshold_kb = 10'000;
   uint32_t build_threads = 0;  // REST `max_indexing_threads`; 0: as many as there are cores.
+};
+
+// Where the graphs of sealed segments are read from.
+enum class GraphPlacement : uint8_t {
+  // The mapped file at first; a copy in huge pages, made in the background, where memory is plenty.
+  kAutomatic = 0,
+  kPinned = 1,  // The copy, made when the file is opened. REST `always_ram`, `memory: pinned`.
+  kMapped = 2,  // The mapped file. REST `on_disk`, `memory: cold`.
 };
 
 // How sealed segments keep the rows that searches read (REST `quantization_config`). Exact rows are
@@ -35,7 +43,7 @@ struct Quantization {
   Kind kind = Kind::kDefault;
   double quantile = 1.0;    // kScalar: share of the coordinates that is not clamped, 0.5..1.
   double code_share = 1.0;  // kBinary: 1, 1.5 or 2.
-  bool in_memory = false;   // REST `always_ram`: graphs are copied from the file into memory.
+  GraphPlacement placement = GraphPlacement::kAutomatic;
   bool operator==(const Quantization&) const = default;
 };
 

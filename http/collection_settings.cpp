@@ -66,18 +66,20 @@ class SettingsReader {
 };
 
 // on_disk and memory say where data may live. Everything is in mapped files behind the cache of the
-// operating system, which keeps in memory what is used and what fits: what `cold` and `cached` ask
-// for. Only graphs can be `pinned`.
-Result<bool> ReadPlacement(const JsonValue& object, bool may_pin = false) {
-  ALMAGEST_TRY_VOID(object.FindBool("on_disk"));
+// operating system, which keeps in memory what is used and what fits; graphs are copied into memory
+// besides, unless it is `cold`. Only graphs can be `pinned`. `memory` wins where both are given.
+Result<GraphPlacement> ReadPlacement(const JsonValue& object, bool may_pin = false) {
+  ALMAGEST_TRY(const auto on_disk, object.FindBool("on_disk"));
   const auto memory = object.Find("memory");
-  if (!memory) return false;
+  if (!memory)
+    return on_disk.value_or(false) ? GraphPlacement::kMapped : GraphPlacement::kAutomatic;
   ALMAGEST_TRY(const std::string_view place, memory->AsString());
-  if (place == "cold" || place == "cached") return false;
+  if (place == "cold") return GraphPlacement::kMapped;
+  if (place == "cached") return GraphPlacement::kAutomatic;
   if (place != "pinned") {
     return Fail(FormatError(memory->path(), "expected `cold`, `cached` or `pinned`"));
   }
-  if (may_pin) return true;
+  if (may_pin) return GraphPlacement::kPinned;
   return Fail(ValueError(memory->path(), "pinned",
                          "cold or cached: files are mapped, only graphs can be pinned"));
 }
@@ -86,7 +88,7 @@ Result<bool> ReadPlacement(const JsonValue& object, bool may_pin = false) {
 struct GraphSettings {
   HnswConfig hnsw;
   std::optional<uint64_t> full_scan_threshold_kb;
-  bool pinned = false;
+  GraphPlacement placement = GraphPlacement::kAutomatic;
 };
 
 Result<> ReadHnsw(const JsonValue& value, GraphSettings& graph) {
@@ -98,7 +100,7 @@ Result<> ReadHnsw(const JsonValue& value, GraphSettings& graph) {
   ALMAGEST_TRY_VOID(value.FindUnsigned("payload_m"));
   ALMAGEST_TRY_VOID(value.FindBool("inline_storage"));
   if (value.Find("memory") || value.Find("on_disk")) {
-    ALMAGEST_TRY(graph.pinned, ReadPlacement(value, /*may_pin=*/true));
+    ALMAGEST_TRY(graph.placement, ReadPlacement(value, /*may_pin=*/true));
   }
   // 0 leaves the number to the server.
   if (const auto threads = value.Find("max_indexing_threads")) {
@@ -228,7 +230,7 @@ Result<> DeriveDense(const std::string& name, const GraphSettings& whole,
       const SettingsReader reader,
       SettingsReader::Read(dense.settings_json, name.empty() ? "vectors" : "vectors." + name));
   const JsonValue& own = reader.value();
-  ALMAGEST_TRY_VOID(ReadPlacement(own));
+  ALMAGEST_TRY(const GraphPlacement of_rows, ReadPlacement(own));
   if (dense.multi) return DeriveMulti(own, dense);
   GraphSettings graph = whole;
   if (const auto hnsw = own.Find("hnsw_config")) {
@@ -236,11 +238,16 @@ Result<> DeriveDense(const std::string& name, const GraphSettings& whole,
   }
   dense.quantization = quantization;
   ALMAGEST_TRY_VOID(ApplyQuantization(own, dense.quantization));
-  if (graph.pinned && dense.distance == Distance::kManhattan) {
+  if (graph.placement == GraphPlacement::kPinned && dense.distance == Distance::kManhattan) {
     return Fail(UnsupportedError(own.ChildPath("hnsw_config.memory"),
                                  "graphs of Manhattan fields are mapped, not pinned"));
   }
-  dense.quantization.in_memory |= graph.pinned;
+  // Nodes hold rows and links in one: the graph stays in the file if either is to, unless it, or
+  // the quantized rows in it, are pinned.
+  if (dense.quantization.placement != GraphPlacement::kPinned) {
+    dense.quantization.placement =
+        graph.placement == GraphPlacement::kAutomatic ? of_rows : graph.placement;
+  }
   dense.hnsw = graph.hnsw;
   ApplyThresholds(graph, indexing_kb, dense.hnsw);
   return {};

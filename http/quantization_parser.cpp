@@ -11,7 +11,8 @@ constexpr double kOversamplingMax = 1000;
 Result<> ApplyPlacement(const JsonValue& value, Quantization& quantization) {
   ALMAGEST_TRY(const auto always, value.FindBool("always_ram"));
   ALMAGEST_TRY(const auto memory, value.FindString("memory"));
-  quantization.in_memory = memory ? *memory == "pinned" : always.value_or(false);
+  const bool pinned = memory ? *memory == "pinned" : always.value_or(false);
+  quantization.placement = pinned ? GraphPlacement::kPinned : GraphPlacement::kAutomatic;
   return {};
 }
 

@@ -52,7 +52,24 @@ Result<> DeferredOpening::Run() {
   }
   files_checked_ = true;
   ALMAGEST_TRY_VOID(BuildIndexes());
-  return PrepareFactors();
+  ALMAGEST_TRY_VOID(PrepareFactors());
+  MoveGraphsToMemory();
+  return {};
+}
+
+void DeferredOpening::MoveGraphsToMemory() {
+  std::vector<std::shared_ptr<SealedSegment>> sealed;
+  {
+    const std::lock_guard lock(state_.writer_mutex);
+    for (const SegmentHandle& handle : state_.segments) {
+      if (handle.sealed) sealed.push_back(handle.sealed);
+    }
+  }
+  // What is sealed or rewritten from now on is moved by whoever does it.
+  for (const auto& segment : sealed) {
+    if (stop_) return;
+    segment->MoveGraphsToMemory();
+  }
 }
 
 Result<> DeferredOpening::CheckPoints() {

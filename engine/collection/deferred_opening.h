@@ -1,6 +1,7 @@
 // What opening a collection leaves for later, so that it serves at once however large it is:
 // checking the files that are too large to be read first, factors of rows (searches make what they
-// miss), payload indexes (filters read payloads until they are there; orders wait for them).
+// miss), payload indexes (filters read payloads until they are there; orders wait for them), graphs
+// from the mapped file into huge pages (sealed_segment.h).
 //
 // Damage that is found costs no data: the file is replaced from storage.
 #pragma once
@@ -47,6 +48,7 @@ class DeferredOpening {
   Result<> CheckPoints();
   Result<> CheckSegment(uint64_t id);
   Result<> PrepareFactors();
+  void MoveGraphsToMemory();
   void MarkDone();
 
   CollectionState& state_;

@@ -184,7 +184,8 @@ Result<> Run(CollectionState& state, const Sources& sources, StepThrottle& throt
     // A segment that cannot be committed would only fill the disk further.
     uint64_t bytes = 0;
     for (const SegmentHandle& handle : sources.handles) {
-      bytes += handle.segment()->bytes_on_disk() + handle.segment()->bytes_in_memory();
+      bytes +=
+          handle.sealed ? handle.segment()->bytes_on_disk() : handle.segment()->bytes_in_memory();
     }
     ALMAGEST_TRY_VOID(state.store.CheckRoom(bytes));
     const SegmentPlan plan = MakePlan(state, sources, rows);
@@ -204,6 +205,7 @@ Result<> Run(CollectionState& state, const Sources& sources, StepThrottle& throt
       return throttle.Check();
     }
     built = std::move(*opened);
+    built->MoveGraphsToMemory();
   }
   // A failed commit keeps the file: whether the manifest reached the disk is unknown, and the next
   // start removes what is not in it.

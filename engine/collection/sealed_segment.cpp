@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include "storage/base/memory_limit.h"
+
 namespace almagest {
 namespace {
 
 // What says how to read the rest (counts, versions, beam widths, rotations) is always checked:
 // wrong rows make wrong results, a wrong description could ask for any amount of memory.
 constexpr size_t kDescriptionBytesMax = size_t{1} << 20;
+// Memory is plenty for a copy of this share of it.
+constexpr uint64_t kPlentyOfMemory = 4;
 
 Result<> CheckCount(const char* section, size_t found, size_t expected) {
   if (found == expected) return {};
@@ -121,10 +125,8 @@ Result<> SealedSegment::LoadCodeGraph(const FieldSpec& spec, const DenseFieldInf
   if (!dense.code_graph.rows_exact() && !file_.Has(DenseSection(spec.id, "rows"))) {
     return Fail(ErrorCode::kCorruption, "a graph of rounded rows comes without the rows");
   }
-  if (info.in_memory != 0) {
-    dense.copy = CopyToMemory(dense.code_graph);
-    dense.code_graph = dense.copy.View();
-  }
+  dense.placement = static_cast<GraphPlacement>(info.placement);
+  if (dense.placement == GraphPlacement::kPinned) dense.Copy();
   dense.field.code_graph = &dense.code_graph;
   dense.field.beam_width = info.beam_width;
   dense.field.rescored = info.rescored != 0 && !dense.code_graph.rows_exact();
@@ -132,6 +134,25 @@ Result<> SealedSegment::LoadCodeGraph(const FieldSpec& spec, const DenseFieldInf
     dense.field.rows = dense.code_graph.FloatRows();
   }
   return {};
+}
+
+void SealedSegment::Dense::Copy() {
+  copy = CopyToMemory(code_graph);
+  copied_graph = copy.View();
+  copied.store(true, std::memory_order_release);
+}
+
+void SealedSegment::MoveGraphsToMemory() {
+  for (auto& [id, dense] : dense_) {
+    if (dense.field.code_graph == nullptr || dense.copied ||
+        dense.placement != GraphPlacement::kAutomatic) {
+      continue;
+    }
+    const uint64_t bytes = dense.code_graph.node_bytes().size();
+    if (MemoryAvailable() / kPlentyOfMemory < bytes || !AdmitMemory(bytes)) continue;
+    dense.Copy();
+    DropMappedPages(dense.code_graph.node_bytes());
+  }
 }
 
 Result<> SealedSegment::LoadMulti(const FieldSpec& spec) {
@@ -179,7 +200,9 @@ uint64_t SealedSegment::indexed_rows() const {
 uint64_t SealedSegment::bytes_in_memory() const {
   uint64_t bytes = deleted_->word_count() * 8;
   for (const auto& [id, dense] : dense_) {
-    bytes += dense.copy.nodes.size() + dense.copy.seeds.size() + dense.copy.present.size() * 8;
+    if (dense.copied.load(std::memory_order_acquire)) {
+      bytes += dense.copy.nodes.size() + dense.copy.seeds.size() + dense.copy.present.size() * 8;
+    }
     if (dense.field.code_graph != nullptr) bytes += dense.code_graph.rotation().bytes();
   }
   return bytes;
@@ -188,7 +211,9 @@ uint64_t SealedSegment::bytes_in_memory() const {
 std::optional<Segment::DenseField> SealedSegment::dense(FieldId field) const {
   const auto found = dense_.find(field);
   if (found == dense_.end()) return std::nullopt;
-  return found->second.field;
+  DenseField served = found->second.field;
+  if (served.code_graph != nullptr) served.code_graph = &found->second.served();
+  return served;
 }
 
 const MultiRows* SealedSegment::multi(FieldId field) const {

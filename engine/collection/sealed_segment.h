@@ -28,6 +28,7 @@
 #include <string>
 
 #include "engine/collection/segment.h"
+#include "engine/config.h"
 
 namespace almagest {
 
@@ -45,7 +46,7 @@ struct DenseFieldInfo {
   uint32_t beam_width = 0;  // Segment::DenseField; code graphs only.
   uint32_t settings = 0;    // Likewise.
   uint32_t rescored = 0;    // 0 or 1: likewise.
-  uint32_t in_memory = 0;   // 0 or 1: the code graph is copied into memory when it is opened.
+  uint32_t placement = 0;   // GraphPlacement of the code graph.
   uint32_t reserved = 0;
 };
 
@@ -77,6 +78,9 @@ class SealedSegment final : public Segment {
       SectionFile::Verify verify = SectionFile::Verify::kAll);
   // Reads the whole file. kCorruption with the reason.
   Result<> Verify() const;
+  // Copies code graphs that may be anywhere into huge pages, as far as memory is plenty: searches
+  // that begin later read the copy. Costs one pass over the graphs. By one thread at a time.
+  void MoveGraphsToMemory();
 
   // False if it was already.
   bool MarkDeleted(uint32_t row);
@@ -107,8 +111,16 @@ class SealedSegment final : public Segment {
   struct Dense {
     DenseField field;
     HnswGraph graph;
-    CodeGraph code_graph;
-    CodeGraphArrays copy;  // What `code_graph` views, where it is kept in memory.
+    GraphPlacement placement = GraphPlacement::kAutomatic;
+    CodeGraph code_graph;  // In the file, for as long as the segment lives.
+    // The same in memory, once it is there.
+    CodeGraphArrays copy;
+    CodeGraph copied_graph;
+    std::atomic<bool> copied{false};
+    const CodeGraph& served() const {
+      return copied.load(std::memory_order_acquire) ? copied_graph : code_graph;
+    }
+    void Copy();
   };
   SealedSegment(uint64_t id, SectionFile file) : Segment(id), file_(std::move(file)) {}
   Result<> Load(std::span<const FieldSpec> fields);

@@ -159,7 +159,7 @@ Result<> WriteRowsAndIndex(const SegmentPlan& plan, const SegmentPlan::Dense& fi
   tuning.go_on = [&throttle] { return throttle.Continue(); };
   info.index = DenseIndexKind::kCodeGraph;
   info.rescored = tuning.rescored ? 1 : 0;
-  info.in_memory = quantization.in_memory ? 1 : 0;
+  info.placement = static_cast<uint32_t>(quantization.placement);
   info.beam_width = TuneBeamWidth(graph, rows, tuning).beam_width;
   ALMAGEST_TRY_VOID(throttle.Check());
   return graph.Write(writer, DenseSection(field.id, "graph"));
@@ -252,7 +252,7 @@ uint32_t IndexSettings(const DenseVectorConfig& config, uint32_t rows) {
   uint64_t mixed = 0;
   for (const uint64_t part :
        {uint64_t{config.hnsw.degree}, uint64_t{config.hnsw.build_beam},
-        static_cast<uint64_t>(quantization.kind), uint64_t{quantization.in_memory},
+        static_cast<uint64_t>(quantization.kind), static_cast<uint64_t>(quantization.placement),
         static_cast<uint64_t>(quantization.quantile * 1e6),
         static_cast<uint64_t>(quantization.code_share * 1e6)}) {
     mixed = Mix64(mixed ^ part);

@@ -275,12 +275,14 @@ void Executor::OrderEqualsById(const NodeResult& found, std::vector<SlotHit>& hi
                                      std::holds_alternative<FormulaQuery>(*root.query) ||
                                      (IsVectorQuery(*root.query) && !OrdersByItself(*root.query)));
   if (!scored) return;
-  std::ranges::stable_sort(hits, [&](const SlotHit& a, const SlotHit& b) {
+  const auto before = [&](const SlotHit& a, const SlotHit& b) {
     if (a.score != b.score) {
       return LargerIsNearer(found.distance) ? a.score > b.score : a.score < b.score;
     }
     return a.id < b.id;
-  });
+  };
+  // Nearly always they are in order, and sorting would move them all.
+  if (!std::ranges::is_sorted(hits, before)) std::ranges::stable_sort(hits, before);
 }
 
 Result<std::vector<Hit>> Executor::Run() {

@@ -1,11 +1,27 @@
 #include "engine/search/vector_input.h"
 
+#include <bit>
 #include <cmath>
 
 #include "engine/collection/vector_values.h"
 
 namespace almagest {
 namespace {
+
+// Of a query's hundreds of values all are: read through without a branch each.
+bool AllFinite(std::span<const float> values) {
+  constexpr uint32_t kExponent = 0x7F800000;
+  uint32_t not_finite[4] = {};
+  size_t i = 0;
+  for (; i + 4 <= values.size(); i += 4) {
+    for (size_t lane = 0; lane < 4; ++lane) {
+      const uint32_t bits = std::bit_cast<uint32_t>(values[i + lane]);
+      not_finite[lane] |= static_cast<uint32_t>((bits & kExponent) == kExponent);
+    }
+  }
+  for (; i < values.size(); ++i) not_finite[0] |= static_cast<uint32_t>(!std::isfinite(values[i]));
+  return (not_finite[0] | not_finite[1] | not_finite[2] | not_finite[3]) == 0;
+}
 
 // Calls `visit` for every vector input of a query.
 template <class Visit>
@@ -130,10 +146,8 @@ Result<> VectorInputs::Check(VectorData& vector) const {
                 "the query has " + std::to_string(values.size()) + " values, but at most " +
                     std::to_string(kMultiVectorValuesMax) + " in full rows are allowed");
   }
-  for (const float value : values) {
-    if (!std::isfinite(value)) {
-      return Fail(ErrorCode::kOutOfRange, "the query vector holds a value that is not finite");
-    }
+  if (!AllFinite(values)) {
+    return Fail(ErrorCode::kOutOfRange, "the query vector holds a value that is not finite");
   }
   if (field_.is_multi() && multi == nullptr) {
     vector =

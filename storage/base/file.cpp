@@ -18,8 +18,8 @@ tl::unexpected<Error> FailErrno(const char* action, const std::filesystem::path&
   ErrorCode code = ErrorCode::kInternal;
   if (error == ENOENT) code = ErrorCode::kNotFound;
   if (error == ENOSPC || error == EDQUOT) code = ErrorCode::kStorageFull;
-  return Fail(code, std::string("cannot ") + action + " " + path.string() + ": " +
-                        std::strerror(error));
+  return Fail(code,
+              std::string("cannot ") + action + " " + path.string() + ": " + std::strerror(error));
 }
 
 class Descriptor {
@@ -66,8 +66,7 @@ Result<> WriteFileAtomically(const std::filesystem::path& path, std::string_view
     if (file.get() < 0) return FailErrno("create", temporary);
     size_t written = 0;
     while (written < content.size()) {
-      const ssize_t count =
-          ::write(file.get(), content.data() + written, content.size() - written);
+      const ssize_t count = ::write(file.get(), content.data() + written, content.size() - written);
       if (count < 0) {
         if (errno == EINTR) continue;
         return FailErrno("write", temporary);
@@ -135,6 +134,14 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void DropMappedPages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  // Only a saving: a system that will not do it keeps the pages.
+  if (first < end) (void)::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
 }  // namespace almagest

@@ -54,4 +54,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Gives back the memory of mapped bytes that are not needed for now: whoever reads them again gets
+// them from the file. Bytes of a MappedFile only.
+void DropMappedPages(std::span<const std::byte> bytes);
+
 }  // namespace almagest

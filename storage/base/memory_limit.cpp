@@ -2,11 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 namespace almagest {
@@ -34,6 +36,46 @@ uint64_t StatusBytes(const std::string& path, std::string_view name) {
   return 0;
 }
 
+// The number in a file that holds nothing else; nullopt for "max", and where there is none.
+std::optional<uint64_t> NumberIn(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  uint64_t number = 0;
+  return file >> number ? std::optional(number) : std::nullopt;
+}
+
+// The value of a line "name 123" of a group's memory.stat.
+uint64_t GroupStatistic(const std::filesystem::path& path, std::string_view name) {
+  std::ifstream file(path);
+  std::string key;
+  uint64_t value = 0;
+  while (file >> key >> value) {
+    if (key == name) return value;
+  }
+  return 0;
+}
+
+// What the group and those above it leave; nullopt where none has a limit.
+std::optional<uint64_t> LeftInGroup() {
+  std::ifstream groups("/proc/self/cgroup");
+  std::string line;
+  std::optional<uint64_t> left;
+  while (std::getline(groups, line)) {
+    if (!line.starts_with("0::/")) continue;
+    const std::filesystem::path root = "/sys/fs/cgroup";
+    for (std::filesystem::path path = root / line.substr(4);; path = path.parent_path()) {
+      const auto limit = NumberIn(path / "memory.max");
+      const auto used = NumberIn(path / "memory.current");
+      if (limit && used) {
+        const uint64_t cache = GroupStatistic(path / "memory.stat", "inactive_file");
+        const uint64_t held = *used - std::min(*used, cache);
+        left = std::min(left.value_or(UINT64_MAX), *limit - std::min(*limit, held));
+      }
+      if (path == root || !path.has_relative_path()) break;
+    }
+  }
+  return left;
+}
+
 // The system lists the children of each thread.
 uint64_t ChildrenBytes() {
   uint64_t bytes = 0;
@@ -58,6 +100,11 @@ uint64_t MemoryUsed() {
   used_bytes = StatusBytes("/proc/self/status", "RssAnon:") + ChildrenBytes();
   asked_at = now;
   return used_bytes;
+}
+
+uint64_t MemoryAvailable() {
+  const uint64_t system = StatusBytes("/proc/meminfo", "MemAvailable:");
+  return std::min(system, LeftInGroup().value_or(UINT64_MAX));
 }
 
 Result<> AdmitMemory(uint64_t more) {

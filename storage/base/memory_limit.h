@@ -19,6 +19,10 @@ uint64_t MemoryLimit();
 // tens of microseconds when it has to ask.
 uint64_t MemoryUsed();
 
+// What the system could still give this process without swapping, by what it says itself and by the
+// control group (cgroup v2) that the process is in. Page cache counts as available. 0 if unknown.
+uint64_t MemoryAvailable();
+
 // kResourceExhausted naming use and limit when `more` bytes would pass the limit.
 Result<> AdmitMemory(uint64_t more);
 

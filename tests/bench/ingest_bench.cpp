@@ -86,9 +86,10 @@ Result<double> AwaitIndexed(uint16_t port) {
 Result<> MeasureWay(const AnnData& data, bool json, uint32_t batch, BenchReport& report) {
   ScratchFolder scratch;
   ALMAGEST_TRY(auto server, ServerChild::Start(scratch.path() / "data"));
-  ALMAGEST_TRY(auto connection, HttpConnection::Open(server.port()));
   const nlohmann::json config = {
       {"vectors", {{"size", data.dimension}, {"distance", data.cosine ? "Cosine" : "Euclid"}}}};
+  // A connection of its own for each call: the server closes those that were idle for long.
+  ALMAGEST_TRY(auto connection, HttpConnection::Open(server.port()));
   ALMAGEST_TRY(const auto created, connection.Send("PUT", "/collections/bench", config.dump()));
   if (created.status != 200) return Fail(ErrorCode::kInternal, created.body);
   std::vector<Piece> pieces;
@@ -102,8 +103,9 @@ Result<> MeasureWay(const AnnData& data, bool json, uint32_t batch, BenchReport&
       const double acknowledged,
       SendAll(server.port(), pieces, json ? "application/json" : "application/octet-stream"));
   ALMAGEST_TRY(const double indexed, AwaitIndexed(server.port()));
+  ALMAGEST_TRY(auto counting, HttpConnection::Open(server.port()));
   ALMAGEST_TRY(const auto counted,
-               connection.Send("POST", "/collections/bench/points/count", R"({"exact":true})"));
+               counting.Send("POST", "/collections/bench/points/count", R"({"exact":true})"));
   const auto count = nlohmann::json::parse(counted.body, nullptr, false)["result"]["count"];
   if (count != data.rows) return Fail(ErrorCode::kInternal, "points are missing: " + counted.body);
   const char* way = json ? "json" : "npy";

@@ -73,11 +73,12 @@ class CollectionSystem : public AnnSystem {
   double BytesPerVector() const override { return searched_bytes_; }
   uint32_t DefaultBeamWidth() const override { return tuned_; }
   void Search(const float* query, uint32_t beam_width, std::vector<uint32_t>& found) override {
-    QueryRequest request;
-    request.root.query = NearestQuery{DenseVector(query, query + dimension_)};
-    request.root.limit = kNeighbours;
-    request.root.params.beam_width = beam_width;
-    const auto hits = ExecuteQuery(*collection_, request);
+    if (!request_.root.query) request_.root.query = NearestQuery{DenseVector()};
+    auto& nearest = std::get<NearestQuery>(*request_.root.query);
+    std::get<DenseVector>(nearest.target).assign(query, query + dimension_);
+    request_.root.limit = kNeighbours;
+    request_.root.params.beam_width = beam_width;
+    const auto hits = ExecuteQuery(*collection_, request_);
     ALMAGEST_CHECK(hits.has_value());
     found.clear();
     for (const Hit& hit : *hits) {
@@ -92,6 +93,7 @@ class CollectionSystem : public AnnSystem {
   std::filesystem::path directory_;
   MemoryStore store_;
   std::unique_ptr<Collection> collection_;
+  QueryRequest request_;  // The caller's, who has it anyway.
   uint32_t dimension_ = 0;
   uint32_t tuned_ = 0;
   double searched_bytes_ = 0;
@@ -110,7 +112,7 @@ std::unique_ptr<AnnSystem> MakeCollection(const std::string& quantization) {
   const Known known[] = {
       {"default"},
       {"float16", {}, Datatype::kFloat16},
-      {"default in memory", {Kind::kDefault, 1.0, 1.0, true}},
+      {"default mapped", {Kind::kDefault, 1.0, 1.0, GraphPlacement::kMapped}},
       {"none", {Kind::kNone}},
       {"scalar", {Kind::kScalar, 0.99}},
       {"one_bit", {Kind::kBinary, 1.0, 1.0}},

@@ -100,7 +100,7 @@ TEST_F(CollectionSettingsTest, HaveTheirEffect) {
              "vacuum_min_vector_number": 100, "default_segment_number": 2}})");
   CollectionConfig config = Config();
   EXPECT_EQ(config.dense.at("").hnsw.full_scan_threshold_kb, 10u);
-  EXPECT_TRUE(config.dense.at("").quantization.in_memory);
+  EXPECT_EQ(config.dense.at("").quantization.placement, GraphPlacement::kPinned);
   EXPECT_EQ(config.optimizer.merged_rows_max, 2u);
   EXPECT_EQ(config.optimizer.idle_seal_rows, 10u);  // 10 kB: 10 rows of 256 floats.
   EXPECT_EQ(config.optimizer.vacuum_rows_min, 100u);

@@ -191,9 +191,10 @@ TEST_F(SealedSearch, QuantizationsDecideWhatNodesKeepAndWhatIsRescored) {
                                Case{{Kind::kBinary, 1.0, 1.0}, CodeRowFormat::kHalf, true, 24},
                                Case{{Kind::kBinary, 1.0, 2.0}, CodeRowFormat::kHalf, true, 48}}) {
     SCOPED_TRACE(testing::Message() << "kind " << int(expected.quantization.kind));
-    for (const bool in_memory : {false, true}) {
+    for (const GraphPlacement placement :
+         {GraphPlacement::kMapped, GraphPlacement::kPinned, GraphPlacement::kAutomatic}) {
       Quantization quantization = expected.quantization;
-      quantization.in_memory = in_memory;
+      quantization.placement = placement;
       Open(Distance::kCosine, quantization);
       Fill(0, kPoints);
       OptimizeAll();
@@ -203,7 +204,8 @@ TEST_F(SealedSearch, QuantizationsDecideWhatNodesKeepAndWhatIsRescored) {
       EXPECT_EQ(field.code_graph->meta().code_bits, expected.code_bits);
       EXPECT_EQ(field.rescored, expected.rescored);
       const uint64_t memory = collection->view()->segments[0]->bytes_in_memory();
-      EXPECT_EQ(memory > field.code_graph->node_bytes().size(), in_memory);
+      EXPECT_EQ(memory > field.code_graph->node_bytes().size(),
+                placement != GraphPlacement::kMapped);
       EXPECT_GE(RecallOf(Distance::kCosine, {}, 1e-5f), 0.95);
     }
   }
