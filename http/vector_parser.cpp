@@ -38,14 +38,16 @@ bool IsMatrix(const JsonValue& value) {
          (*array.begin()).is_array();
 }
 
-// The rules have Qdrant's words and its place: of a named vector of `point` it gives "?" for the
-// name. Null: the vector has none.
+// Rules about vectors have Qdrant's words and its place: of a named vector of `point` it gives "?"
+// for the name. Null: the vector has none.
+std::string PlaceOf(const JsonValue& value, const JsonValue* point) {
+  return point != nullptr ? point->path() + ".?" : value.path();
+}
+
 Error MatrixError(const JsonValue& value, size_t row, const JsonValue* point,
                   const std::string& rule) {
-  return Error{
-      ErrorCode::kOutOfRange,
-      fmt::format("[{}.data: {}] at {}", point != nullptr ? point->path() + ".?" : value.path(),
-                  rule, value.ChildPath(row))};
+  return Error{ErrorCode::kOutOfRange, fmt::format("[{}.data: {}] at {}", PlaceOf(value, point),
+                                                   rule, value.ChildPath(row))};
 }
 
 Result<MultiVector> ParseMatrix(const JsonValue& value, const JsonValue* point) {
@@ -80,24 +82,35 @@ Result<MultiVector> ParseMatrix(const JsonValue& value, const JsonValue* point) 
   return matrix;
 }
 
-Result<SparseVector> ParseSparse(const JsonValue& value, std::string_view place) {
+Result<std::vector<uint32_t>> ParseIndices(const JsonValue& value) {
+  simdjson::dom::array array;
+  if (value.element().get(array) != simdjson::SUCCESS) {
+    return Fail(FormatError(value.path(), "expected an array of whole numbers"));
+  }
+  std::vector<uint32_t> indices;
+  indices.reserve(array.size());
+  for (const simdjson::dom::element item : array) {
+    uint64_t index = 0;
+    if (item.get(index) != simdjson::SUCCESS || index > UINT32_MAX) {
+      ALMAGEST_TRY(index, value.Child(item, indices.size()).AsUnsignedIn(0, UINT32_MAX));
+    }
+    indices.push_back(static_cast<uint32_t>(index));
+  }
+  return indices;
+}
+
+Result<SparseVector> ParseSparse(const JsonValue& value, const JsonValue* point) {
   ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"indices", "values"}));
   ALMAGEST_TRY(const JsonValue indices_value, value.Require("indices"));
   ALMAGEST_TRY(const JsonValue values_value, value.Require("values"));
   ALMAGEST_TRY(auto values, ParseFloats(values_value));
-  ALMAGEST_TRY(const auto items, indices_value.Items());
-  std::vector<uint32_t> indices;
-  indices.reserve(items.size());
-  for (const JsonValue& item : items) {
-    ALMAGEST_TRY(const uint64_t index, item.AsUnsignedIn(0, UINT32_MAX));
-    indices.push_back(static_cast<uint32_t>(index));
-  }
+  ALMAGEST_TRY(auto indices, ParseIndices(indices_value));
   const bool same_length = indices.size() == values.size();
   auto sparse = MakeSparseVector(std::move(indices), std::move(values));
   if (sparse) return sparse;
   // As for a matrix, the words and the place are Qdrant's; ours follow.
   return Fail(sparse.error().code,
-              fmt::format("[{}.{} [{{}}]] at {}: {}", place,
+              fmt::format("[{}.{} [{{}}]] at {}: {}", PlaceOf(value, point),
                           same_length ? "indices: Validation error: must be unique"
                                       : "values: Validation error: must be the same length as "
                                         "indices",
@@ -124,7 +137,7 @@ Result<VectorData> ParseVectorAt(const JsonValue& value, TextResolver& texts, bo
     ALMAGEST_TRY_VOID(value.RefuseKey(key, "only texts can stand in place of a vector"));
   }
   if (value.Find("text")) return texts.Resolve(value, is_query);
-  ALMAGEST_TRY(SparseVector sparse, ParseSparse(value, place));
+  ALMAGEST_TRY(SparseVector sparse, ParseSparse(value, point));
   return VectorData(std::move(sparse));
 }
 
