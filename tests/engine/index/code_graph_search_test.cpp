@@ -274,7 +274,7 @@ TEST(BuildCodeGraph, RefusesWhatItCannotBuild) {
   EXPECT_EQ(code(Metric::kDot, [](auto& o) { o.build_beam = 31; }), "kInvalidArgument");
   EXPECT_EQ(code(Metric::kDot, [](auto& o) { o.thread_count = 0; }), "kInvalidArgument");
   EXPECT_EQ(DefaultCodeBits(784), 256u);
-  EXPECT_EQ(DefaultCodeBits(100), 104u);
+  EXPECT_EQ(DefaultCodeBits(100), 96u);
   EXPECT_EQ(DefaultCodeBits(1), 64u);
 }
 
