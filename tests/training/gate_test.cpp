@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <random>
 
 namespace almagest::training {
@@ -154,6 +155,33 @@ TEST(PairedGain, CountsAGroupOfNearIdenticalQueriesOnce) {
   const std::vector<double> before(6, 0.0);
   const std::vector<int32_t> group = {0, 0, 0, 1, 2, 3};
   EXPECT_NEAR(PairedGain(after, before, group).mean, (0.9 + 3 * 0.1) / 4, 1e-12);
+}
+
+// What nDCG differences look like: most queries do not change, some change a lot.
+TEST(PairedGain, TheIntervalHoldsTheTruthAsOftenAsItSays) {
+  std::mt19937_64 random(77);
+  std::normal_distribution<double> small(0.02, 0.05);
+  std::exponential_distribution<double> large(5);
+  constexpr double kTruth = 0.3 * 0.02 + 0.2 * 0.2 - 0.1 * 0.2;
+  constexpr int kTrials = 1000;
+  const std::vector<double> before(150, 0.0);
+  std::vector<int32_t> group(before.size());
+  std::iota(group.begin(), group.end(), 0);
+  int covered = 0;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    std::vector<double> after;
+    for (size_t i = 0; i < before.size(); ++i) {
+      const auto kind = random() % 10;
+      after.push_back(kind < 4   ? 0
+                      : kind < 7 ? small(random)
+                      : kind < 9 ? large(random)
+                                 : -large(random));
+    }
+    const Interval interval = PairedGain(after, before, group);
+    covered += interval.low <= kTruth && kTruth <= interval.high;
+  }
+  EXPECT_GE(covered, 0.93 * kTrials);
+  EXPECT_LE(covered, 0.97 * kTrials);
 }
 
 TEST(PairedGain, CountsAQueryByItsWeight) {

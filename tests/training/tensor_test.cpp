@@ -1,5 +1,4 @@
-// The parts that compute with LibTorch, against hand-computed values, finite differences and naive
-// twins.
+// What computes with LibTorch, against hand-computed values, finite differences and naive twins.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +24,7 @@ torch::Tensor Nothing(int64_t rows, int64_t columns) {
 }
 
 TEST(InfoNce, MatchesHandComputedValues) {
-  // One query (1, 0); positive at score 0.8, negatives at 0.5 and -1.
+  // Query (1, 0); positive at 0.8, negatives at 0.5 and -1.
   const auto query = Doubles({1, 0}, {1, 2});
   const auto columns = Doubles({0.8, 0.6, 0.5, 0.2, -1, 0}, {3, 2});
   const double t = 0.5;
@@ -228,6 +227,28 @@ TEST(MineNegatives, FindsWhatANaiveScanFinds) {
       EXPECT_EQ(mined[q].negatives, expected);
     }
   }
+}
+
+// Of ten documents relevant to a query two were not judged: few of those may become negatives.
+TEST(MineNegatives, LeavesOutWhatIsRelevantButWasNotJudged) {
+  torch::manual_seed(31);
+  const auto queries = Normalised(torch::randn({50, 64}), Distance::kCosine);
+  const auto near = [&](double noise) {
+    return queries.repeat_interleave(10, 0) + torch::randn({500, 64}) * noise;
+  };
+  const auto documents = Normalised(torch::cat({near(0.05), near(0.25)}), Distance::kCosine);
+  std::vector<TrainingQuery> train(50);
+  for (int32_t i = 0; i < 500; ++i) {
+    if (i % 10 < 8) train[static_cast<size_t>(i / 10)].positives.push_back(i);
+  }
+  const auto mined = MineNegatives(queries, documents, train, 10, 0.95, {});
+  int hidden = 0;
+  for (int32_t i = 0; i < 50; ++i) {
+    const auto& negatives = mined[static_cast<size_t>(i)].negatives;
+    EXPECT_EQ(negatives.size(), 10);
+    for (const int32_t document : negatives) hidden += document / 10 == i;
+  }
+  EXPECT_LE(hidden, 0.2 * 100);
 }
 
 // A random affine adapter near the identity.
