@@ -43,12 +43,18 @@ struct Candidate {
   bool maps_documents = true;  // The same map on both sides; false: on queries only, documents
                                // stay as `start` has them.
   LinearAdapter start;         // Identity or whitening.
-  int64_t steps = 0;           // At most; exactly this many where there is no validation.
-  double change_factor = 1;    // The learned change is multiplied by this at the end.
+  // Above 0: the start is the matched whitening map of this power (space_geometry.h). It learns
+  // from judged pairs, so it is fitted anew to the queries of every training.
+  double matched_power = 0;
+  bool rotated = false;      // Of that map.
+  int64_t steps = 0;         // At most; exactly this many where there is no validation.
+  double change_factor = 1;  // The learned change is multiplied by this at the end.
   Descent descent = Descent::kAdam;
   int64_t candidates_left = 0;   // To be trained after this one; for the estimate of time only.
   std::vector<LossPoint> rival;  // Of the best candidate so far: who is clearly behind it at the
                                  // same step stops early.
+
+  bool Learns() const { return steps > 0 || matched_power > 0; }
 };
 
 struct TrainedCandidate {

@@ -14,7 +14,7 @@
 namespace almagest::training {
 
 struct CandidateRecord {
-  std::string name;  // query_low_rank, two_sided_linear, whitened_two_sided_linear, whitening, ...
+  std::string name;  // query_low_rank, two_sided_linear, matched_two_sided_linear, whitening, ...
   std::vector<LossPoint> curve;
   int64_t best_step = 0;
   double validation_ndcg_at_10 = 0;
@@ -28,8 +28,8 @@ struct Selection {
   std::string winner;
   std::vector<CandidateRecord> candidates;
   std::string explanation;  // Of the choice, in plain words.
-  Candidate recipe;         // How `adapter` was trained: steps and factor are fixed. Steps 0: the
-                            // winner is its start, nothing was learned.
+  Candidate recipe;         // How `adapter` was trained: steps and factor are fixed. Unless it
+                            // Learns(), the winner is its start.
 };
 
 // `judged` are all judged queries; only those in split.train and split.validation are looked at.
@@ -45,7 +45,7 @@ int64_t RecipeRuns(size_t queries);
 // seeds (each a different draw of batches; all start at the same map, so their mean is one, too).
 // No deadline: the number of steps is known, and so is their pace. kInternal if a loss diverged.
 Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const JudgedQuery> judged,
-                                  const Candidate& recipe, const JobConfig& config, int64_t runs,
+                                  Candidate recipe, const JobConfig& config, int64_t runs,
                                   Progress* progress);
 
 }  // namespace almagest::training

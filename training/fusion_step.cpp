@@ -50,7 +50,7 @@ class FusionStep {
       }
       if (rows.empty() || train.empty()) continue;
       LinearAdapter adapter = recipe.start;
-      if (recipe.steps > 0) {
+      if (recipe.Learns()) {
         ALMAGEST_TRY(adapter, TrainRecipe(space_, train, recipe, folder_.config, 1, progress_));
       }
       Add(judged, rows, adapter);

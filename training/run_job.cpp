@@ -213,7 +213,7 @@ class Job {
   // worse than the gate allows, the adapter that was judged stays.
   Result<> TrainOnEverything(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
     Selection& selection = *report_.selection;
-    if (selection.recipe.steps == 0) return {};
+    if (!selection.recipe.Learns()) return {};
     progress_->Phase("training");
     ALMAGEST_TRY(LinearAdapter adapter, TrainRecipe(*space_, judged, selection.recipe, config_,
                                                     RecipeRuns(judged.size()), progress_));

@@ -16,6 +16,10 @@ constexpr double kEigenvalueFloor = 0.05;
 // covariance needs this many queries per dimension for half of its full share.
 constexpr double kQueryMeanPrior = 32;
 constexpr double kQueryCovariancePrior = 4;
+// Judged queries from which the spread of their pairs counts as much as that of all vectors.
+constexpr double kMatchedPrior = 20;
+constexpr size_t kMatchedPairs = 50'000;
+constexpr size_t kMatchedBlock = 8192;
 
 // Every n-th row: the same rows for the same sizes, spread over the whole collection.
 torch::Tensor SampleRows(const torch::Tensor& rows, int64_t count_max) {
@@ -49,6 +53,39 @@ Moments MeasureMoments(const torch::Tensor& rows) {
   return {mean.to(torch::kCPU, torch::kFloat64),
           (centred.t().mm(centred) / static_cast<double>(rows.size(0)))
               .to(torch::kCPU, torch::kFloat64)};
+}
+
+// Relevant pairs with the square root of what each counts for.
+struct MatchedPairs {
+  std::vector<int32_t> query;
+  std::vector<int32_t> document;
+  std::vector<float> root;
+  double queries = 0;  // The sum of their weights.
+};
+
+MatchedPairs CollectPairs(std::span<const JudgedQuery> judged) {
+  const size_t per_query = std::max<size_t>(kMatchedPairs / std::max<size_t>(judged.size(), 1), 1);
+  MatchedPairs pairs;
+  for (const JudgedQuery& query : judged) {
+    std::vector<JudgedDocument> relevant;
+    for (const JudgedDocument& entry : query.documents) {
+      if (entry.grade > 0) relevant.push_back(entry);
+    }
+    const size_t stride = (relevant.size() + per_query - 1) / per_query;
+    double sum = 0;
+    for (size_t j = 0; j < relevant.size(); j += stride) {
+      sum += relevant[j].grade * relevant[j].weight;
+    }
+    if (!(sum > 0)) continue;
+    for (size_t j = 0; j < relevant.size(); j += stride) {
+      const double share = relevant[j].grade * relevant[j].weight / sum;
+      pairs.query.push_back(query.query);
+      pairs.document.push_back(relevant[j].document);
+      pairs.root.push_back(static_cast<float>(std::sqrt(query.Weight() * share)));
+    }
+    pairs.queries += query.Weight();
+  }
+  return pairs;
 }
 
 double EffectiveRank(const torch::Tensor& rows) {
@@ -99,13 +136,54 @@ Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space,
     const double query_trace = std::max(queries.covariance.trace().item<double>(), 1e-12);
     covariance = covariance * (1 - share) + queries.covariance * (share * trace / query_trace);
   }
-  const auto decomposition = at::linalg_eigh(covariance);
   WhiteningBasis basis;
   basis.dimension_ = space.dimension();
   basis.document_mean_ = ToDoubles(documents.mean);
   basis.query_mean_ = ToDoubles(query_mean);
-  basis.eigenvalues_ = ToDoubles(std::get<0>(decomposition));
-  basis.axes_ = ToDoubles(std::get<1>(decomposition));
+  basis.covariance_ = ToDoubles(covariance);
+  basis.Decompose();
+  return basis;
+}
+
+void WhiteningBasis::Decompose() {
+  const auto parts = at::linalg_eigh(Float64(covariance_, {dimension_, dimension_}));
+  eigenvalues_ = ToDoubles(std::get<0>(parts));
+  axes_ = ToDoubles(std::get<1>(parts));
+}
+
+WhiteningBasis WhiteningBasis::Matched(const VectorSpace& space,
+                                       std::span<const JudgedQuery> judged) const {
+  const torch::NoGradGuard no_grad;
+  const VectorSpace::Tensors& tensors = space.tensors();
+  const MatchedPairs pairs = CollectPairs(judged);
+  const auto float_mean = [&](const std::vector<double>& mean) {
+    return Float64(mean, {1, dimension_}).to(tensors.device, torch::kFloat32);
+  };
+  // Of the difference of both centred vectors.
+  const torch::Tensor offset = float_mean(query_mean_) - float_mean(document_mean_);
+  torch::Tensor spread = torch::zeros({dimension_, dimension_}, torch::kFloat64);
+  for (size_t first = 0; first < pairs.query.size(); first += kMatchedBlock) {
+    const size_t count = std::min(kMatchedBlock, pairs.query.size() - first);
+    const auto rows = [&](const torch::Tensor& matrix, const std::vector<int32_t>& index) {
+      const auto part = std::span(index).subspan(first, count);
+      return matrix.index_select(0, ToIndex(part, tensors.device));
+    };
+    const torch::Tensor root = ToTensor(std::span(pairs.root).subspan(first, count),
+                                        {static_cast<int64_t>(count), 1}, tensors.device);
+    const torch::Tensor difference =
+        (rows(tensors.queries, pairs.query) - rows(tensors.documents, pairs.document) - offset) *
+        root;
+    spread += difference.t().mm(difference).to(torch::kCPU, torch::kFloat64);
+  }
+  const torch::Tensor all = Float64(covariance_, {dimension_, dimension_});
+  const double trace = spread.trace().item<double>();
+  WhiteningBasis basis = *this;
+  basis.kind_ = "two_sided_linear";
+  if (!(trace > 0)) return basis;  // Every query equals its answers up to the means.
+  const double share = pairs.queries / (pairs.queries + kMatchedPrior);
+  basis.covariance_ =
+      ToDoubles(all * (1 - share) + spread * (share * all.trace().item<double>() / trace));
+  basis.Decompose();
   return basis;
 }
 
@@ -132,7 +210,7 @@ LinearAdapter WhiteningBasis::MakeMap(double power, bool rotated) const {
   const torch::Tensor weight = rotated ? gains.t().contiguous() : gains.mm(axes.t());
   LinearAdapter adapter;
   adapter.dimension = d;
-  adapter.kind = "whitening";
+  adapter.kind = kind_;
   adapter.maps_documents = true;
   adapter.document_weight = ToVector(weight);
   adapter.document_bias = ToVector(-weight.mv(Float64(document_mean_, {d})));

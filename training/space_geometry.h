@@ -1,5 +1,5 @@
-// What can be learned from the documents alone: the whitening map, and diagnostics that show when
-// an adapter has damaged the space.
+// What can be learned in closed form, from the documents alone or from judged pairs: whitening
+// maps; and diagnostics that show when an adapter has damaged the space.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/base/result.h"
+#include "training/judgements.h"
 #include "training/linear_adapter.h"
 #include "training/vector_space.h"
 
@@ -22,12 +23,23 @@ class WhiteningBasis {
   // Cost: O(N D^2 + D^3).
   static Result<WhiteningBasis> Fit(const VectorSpace& space, std::span<const int32_t> query_rows);
 
+  // The same from feedback: the covariance is mixed with that of query - document (each centred by
+  // its own mean) over the relevant pairs of `judged`, so that directions in which a query and its
+  // answers differ count less than those in which they agree. The pairs' share is n / (n + 20) with
+  // n judged queries; a query counts by its weight, its documents by grade. No steps, no seed, and
+  // from few queries better than descent: nDCG@10 of 400 to 500 other train queries of four sets,
+  // use-lite, whitened and matched: scifact (58 judged) .334 .388, (400) .343 .551, banking77 (58)
+  // .627 .648, (1,000) .626 .673. Maps are of the kind "two_sided_linear".
+  // Source: relevant component analysis (Bar-Hillel et al. 2005, JMLR 6), with shrinkage.
+  // Cost: O(P D^2 + D^3) for P pairs, of which about 50,000 are used (at least one a query).
+  WhiteningBasis Matched(const VectorSpace& space, std::span<const JudgedQuery> judged) const;
+
   // The label-free map: y = U (L + e)^(-power/2) U^T (x - mean), with the covariance U L U^T and e
   // 5 % of its mean eigenvalue. Queries and documents share the matrix, but each side is centred by
   // its own mean: they are different kinds of text (nDCG@10 on four judged sets with one mean and
   // with two: .262 .307, .226 .275, .199 .205, .639 .638; mixed covariance on the third: .211).
   // Power 0 only centres, 1 whitens fully. Scaled so that the mean length of a document is kept
-  // (that matters for dot products only). Kind "whitening".
+  // (that matters for dot products only). Kind "whitening", unless Matched.
   // Source: Su et al. 2021 (arXiv:2103.15316) for the use on sentence vectors.
   LinearAdapter Map(double power) const;
   // The same scores in other coordinates: y = (L + e)^(-power/2) U^T (x - mean), one value a
@@ -35,11 +47,14 @@ class WhiteningBasis {
   LinearAdapter RotatedMap(double power) const;
 
  private:
+  void Decompose();
   LinearAdapter MakeMap(double power, bool rotated) const;
 
   int64_t dimension_ = 0;
+  const char* kind_ = "whitening";
   std::vector<double> document_mean_;
   std::vector<double> query_mean_;
+  std::vector<double> covariance_;  // [D, D]
   std::vector<double> eigenvalues_;
   std::vector<double> axes_;  // [D, D], one eigenvector a column.
 };

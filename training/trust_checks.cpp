@@ -84,7 +84,7 @@ Result<std::optional<WithoutTopUser>> TrainWithoutTopUser(
     const JobConfig& config, Progress* progress) {
   const TopUser top = FindTopUser(columns);
   if (top.users < kUsersMin || top.share <= config.gate.leave_out_user_share ||
-      selection.recipe.steps == 0) {
+      !selection.recipe.Learns()) {
     return std::nullopt;
   }
   std::set<int32_t> train_rows;
