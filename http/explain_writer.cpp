@@ -56,4 +56,34 @@ void WriteExplanation(JsonWriter& json, const QueryTrace& trace) {
   json.EndObject();
 }
 
+void WriteExploration(JsonWriter& json, const LoggedExploration& exploration,
+                      std::span<const Hit> hits) {
+  json.BeginObject();
+  json.Key("explored").Bool(exploration.explored);
+  json.Key("version").Unsigned(exploration.version);
+  json.Key("rate").Double(exploration.rate);
+  json.Key("slots").Unsigned(exploration.slots);
+  json.Key("candidates").Unsigned(exploration.candidates.size());
+  json.Key("shown_probabilities").BeginArray();
+  for (const Hit& hit : hits) {
+    const size_t rank = CandidateRank(exploration, hit.id);
+    json.Double(SeenProbability(exploration, rank, /*position_bias=*/0));
+  }
+  json.EndArray().EndObject();
+}
+
+void WriteInterleaving(JsonWriter& json, const LoggedInterleaving& interleaving) {
+  json.BeginObject().Key("versions").BeginArray();
+  json.Unsigned(interleaving.first).Unsigned(interleaving.second).EndArray();
+  json.Key("picks").BeginArray();
+  for (const Team team : interleaving.teams) {
+    if (team == Team::kNeither) {
+      json.Null();
+    } else {
+      json.Unsigned(team == Team::kFirst ? interleaving.first : interleaving.second);
+    }
+  }
+  json.EndArray().EndObject();
+}
+
 }  // namespace almagest

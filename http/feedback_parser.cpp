@@ -223,6 +223,22 @@ Result<FeedbackFilter> ParseFeedbackQuery(const HttpRequest& request) {
   return filter;
 }
 
+namespace {
+
+void WriteLoggedExploration(JsonWriter& json, const LoggedExploration& exploration) {
+  json.BeginObject();
+  json.Key("explored").Bool(exploration.explored);
+  json.Key("version").Unsigned(exploration.version);
+  json.Key("rate").Double(exploration.rate);
+  json.Key("slots").Unsigned(exploration.slots);
+  json.Key("shown").Unsigned(exploration.shown);
+  json.Key("candidates").BeginArray();
+  for (const PointId& id : exploration.candidates) WritePointId(json, id);
+  json.EndArray().EndObject();
+}
+
+}  // namespace
+
 void WriteFeedbackEvent(JsonWriter& json, const FeedbackEvent& event, bool with_vector) {
   json.BeginObject();
   json.Key("id").Unsigned(event.id);
@@ -250,7 +266,13 @@ void WriteFeedbackEvent(JsonWriter& json, const FeedbackEvent& event, bool with_
     json.BeginObject().Key("id");
     WritePointId(json, click.id);
     if (click.rank) json.Key("rank").Unsigned(*click.rank);
-    json.Key("weight").Double(click.weight).EndObject();
+    json.Key("weight").Double(click.weight);
+    if (click.shown_probability) json.Key("shown_probability").Double(*click.shown_probability);
+    if (event.interleaved && click.team != Team::kNeither) {
+      const auto& [first, second] = *event.interleaved;
+      json.Key("picked_by").Unsigned(click.team == Team::kFirst ? first : second);
+    }
+    json.EndObject();
   }
   json.EndArray().Key("grades").BeginArray();
   for (const Grade& grade : event.grades) {
@@ -268,7 +290,16 @@ void WriteFeedbackEvent(JsonWriter& json, const FeedbackEvent& event, bool with_
   }
   json.EndArray().Key("negatives").BeginArray();
   for (const PointId& id : event.negatives) WritePointId(json, id);
-  json.EndArray().EndObject();
+  json.EndArray();
+  if (event.exploration) {
+    json.Key("exploration");
+    WriteLoggedExploration(json, *event.exploration);
+  }
+  if (event.interleaved) {
+    json.Key("interleaved").BeginArray().Unsigned(event.interleaved->first);
+    json.Unsigned(event.interleaved->second).EndArray();
+  }
+  json.EndObject();
 }
 
 }  // namespace almagest

@@ -106,4 +106,7 @@ Result<Reply> HandleSetReembedding(Service& service, const HttpRequest& request)
 // evaluate_handler.cpp
 Result<Reply> HandleEvaluate(Service& service, const HttpRequest& request);
 
+// click_evaluation_handler.cpp
+Result<Reply> HandleEvaluateClicks(Service& service, const HttpRequest& request);
+
 }  // namespace almagest

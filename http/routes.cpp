@@ -97,6 +97,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/collections/{collection}/reembedding", HandleGetReembedding, kRead},
     {"POST", "/collections/{collection}/reembedding", HandleSetReembedding, kManage},
     {"POST", "/collections/{collection}/evaluate", HandleEvaluate, kRead},
+    {"POST", "/collections/{collection}/evaluate/clicks", HandleEvaluateClicks, kReadAll},
 };
 
 }  // namespace

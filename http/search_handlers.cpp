@@ -18,31 +18,46 @@ namespace {
 
 constexpr size_t kSearchesMax = 4096;  // Of one batch.
 constexpr std::string_view kQueryIdHeader = "Almagest-Query-Id";
+constexpr std::string_view kExploredHeader = "Almagest-Explored";  // Ids of those that did.
 
 using QueryBodyParser = Result<ParsedQuery> (*)(const JsonValue&, TextResolver&);
 
-// Remembers what was answered to a query with a dense leg, so that feedback can refer to it; the
-// id goes into the header (comma-separated for batches, empty places for queries without one).
-std::string Remember(Service& service, const Collection& collection, ParsedQuery& parsed,
-                     const std::vector<Hit>& hits) {
-  if (!parsed.logged) return "";
+struct Answer {
+  std::vector<Hit> hits;
+  std::string query_id;                                    // Empty where there is no dense leg.
+  std::optional<QueryTrace> trace;                         // If the query asked to be explained.
+  std::shared_ptr<const LoggedExploration> exploration;    // If its field explores.
+  std::shared_ptr<const LoggedInterleaving> interleaving;  // If two versions answered.
+  // Whether the hits are others than the active version's best.
+  bool explored() const {
+    return interleaving != nullptr || (exploration != nullptr && exploration->explored);
+  }
+};
+
+// Answers a query with a dense leg, and remembers what was answered, so that feedback can refer to
+// it; the id goes into the header (comma-separated for batches, empty places for queries without).
+Result<> RunLogged(Service& service, const Collection& collection, ParsedQuery& parsed,
+                   Answer& answer) {
   LoggedQuery logged;
   logged.vector_name = std::move(parsed.logged->vector_name);
+  logged.base_vector = std::move(parsed.logged->vector);
+  logged.text = std::move(parsed.logged->text);
+  Learning& learning = service.database.learning();
+  if (learning.has_experiments()) {
+    ALMAGEST_TRY(answer.hits, learning.Search(collection, parsed.request, &logged));
+    answer.exploration = logged.exploration;
+    answer.interleaving = logged.interleaving;
+  } else {
+    ALMAGEST_TRY(answer.hits, ExecuteQuery(collection, parsed.request));
+  }
   if (const auto versions = collection.Versions(logged.vector_name)) {
     logged.version = (*versions)->active();
   }
-  logged.base_vector = std::move(parsed.logged->vector);
-  logged.text = std::move(parsed.logged->text);
-  logged.results.reserve(hits.size());
-  for (const Hit& hit : hits) logged.results.push_back(hit.id);
-  return service.database.learning().RememberQuery(collection.id(), std::move(logged));
+  logged.results.reserve(answer.hits.size());
+  for (const Hit& hit : answer.hits) logged.results.push_back(hit.id);
+  answer.query_id = learning.RememberQuery(collection.id(), std::move(logged));
+  return {};
 }
-
-struct Answer {
-  std::vector<Hit> hits;
-  std::string query_id;
-  std::optional<QueryTrace> trace;  // If the query asked to be explained.
-};
 
 Result<Answer> RunQuery(Service& service, const Collection& collection, ParsedQuery& parsed,
                         const Deadline& deadline) {
@@ -52,8 +67,11 @@ Result<Answer> RunQuery(Service& service, const Collection& collection, ParsedQu
   };
   Answer answer;
   if (parsed.explain) parsed.request.trace = &answer.trace.emplace();
-  ALMAGEST_TRY(answer.hits, ExecuteQuery(collection, parsed.request));
-  answer.query_id = Remember(service, collection, parsed, answer.hits);
+  if (parsed.logged) {
+    ALMAGEST_TRY_VOID(RunLogged(service, collection, parsed, answer));
+  } else {
+    ALMAGEST_TRY(answer.hits, ExecuteQuery(collection, parsed.request));
+  }
   return answer;
 }
 
@@ -64,6 +82,14 @@ void WriteAnswer(JsonWriter& json, const Answer& answer, bool wrapped) {
   if (wrapped && answer.trace) {
     json.Key("explanation");
     WriteExplanation(json, *answer.trace);
+    if (answer.exploration) {
+      json.Key("exploration");
+      WriteExploration(json, *answer.exploration, answer.hits);
+    }
+    if (answer.interleaving) {
+      json.Key("interleaving");
+      WriteInterleaving(json, *answer.interleaving);
+    }
   }
   if (wrapped) json.EndObject();
 }
@@ -83,6 +109,7 @@ Result<Reply> HandleOne(Service& service, const HttpRequest& request, QueryBodyP
   if (!answer.query_id.empty()) {
     reply.headers.emplace_back(kQueryIdHeader, answer.query_id);
   }
+  if (answer.explored()) reply.headers.emplace_back(kExploredHeader, answer.query_id);
   return reply;
 }
 
@@ -113,18 +140,20 @@ Result<Reply> HandleMany(Service& service, const HttpRequest& request, QueryBody
                                             }));
   JsonWriter json = BeginResult();
   json.BeginArray();
-  std::string ids;
+  std::string ids, explored;
   for (size_t i = 0; i < queries.size(); ++i) {
     ALMAGEST_TRY(const Answer answer, RunQuery(service, *collection, queries[i], deadline));
     WriteAnswer(json, answer, wrapped);
     if (i > 0) ids += ",";
     ids += answer.query_id;
+    if (answer.explored()) explored += (explored.empty() ? "" : ",") + answer.query_id;
   }
   json.EndArray();
   Reply reply = ResultReply(std::move(json));
   if (ids.find_first_not_of(',') != std::string::npos) {
     reply.headers.emplace_back(kQueryIdHeader, std::move(ids));
   }
+  if (!explored.empty()) reply.headers.emplace_back(kExploredHeader, std::move(explored));
   return reply;
 }
 

@@ -4,6 +4,7 @@
 // collection has one dense vector.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "http/error_response.h"
@@ -95,6 +96,55 @@ void WriteSample(JsonWriter& json, const char* key, VersionId version, const Liv
   json.EndObject();
 }
 
+// What is not given stays as it is.
+Result<> ReadExploration(const JsonValue& value, ExplorationPolicy& exploration) {
+  ALMAGEST_TRY_VOID(value.ExpectObject());
+  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"slots", "depth", "rate"}));
+  if (const auto slots = value.Find("slots")) {
+    ALMAGEST_TRY(const uint64_t number, slots->AsUnsignedIn(0, kExplorationSlotsMax));
+    exploration.slots = static_cast<uint32_t>(number);
+  }
+  if (const auto depth = value.Find("depth")) {
+    ALMAGEST_TRY(const uint64_t number, depth->AsUnsignedIn(2, kExplorationDepthMax));
+    exploration.depth = static_cast<uint32_t>(number);
+  }
+  if (const auto rate = value.Find("rate")) {
+    ALMAGEST_TRY(exploration.rate, rate->AsDoubleIn(0, 1));
+  }
+  return {};
+}
+
+Result<> ReadTrial(const JsonValue& value, TrialPolicy& trial) {
+  ALMAGEST_TRY_VOID(value.ExpectObject());
+  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"mode", "version", "rate"}));
+  if (const auto mode = value.Find("mode")) {
+    ALMAGEST_TRY(const std::string_view name, mode->AsString());
+    const auto* known = std::ranges::find(kTrialModes, name);
+    if (known == std::end(kTrialModes)) {
+      return Fail(FormatError(mode->path(), "expected `off`, `shadow` or `interleave`"));
+    }
+    trial.mode = static_cast<TrialPolicy::Mode>(known - std::begin(kTrialModes));
+  }
+  if (const auto version = value.Find("version")) {
+    ALMAGEST_TRY(const uint64_t number, version->AsUnsignedIn(0, UINT32_MAX));
+    trial.version = static_cast<VersionId>(number);
+  }
+  if (const auto rate = value.Find("rate")) {
+    ALMAGEST_TRY(trial.rate, rate->AsDoubleIn(0, 1));
+  }
+  return {};
+}
+
+Result<> ReadQuietHours(const JsonValue& value, QuietHours& hours) {
+  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"from", "until"}));
+  ALMAGEST_TRY(const JsonValue from, value.Require("from"));
+  ALMAGEST_TRY(const JsonValue until, value.Require("until"));
+  ALMAGEST_TRY(const uint64_t first, from.AsUnsignedIn(0, 23));
+  ALMAGEST_TRY(const uint64_t limit, until.AsUnsignedIn(0, 23));
+  hours = {static_cast<uint32_t>(first), static_cast<uint32_t>(limit)};
+  return {};
+}
+
 Result<Reply> PolicyReply(Service& service, const Collection& collection,
                           const std::string& field) {
   ALMAGEST_TRY(const Learning::FieldStatus status,
@@ -109,6 +159,19 @@ Result<Reply> PolicyReply(Service& service, const Collection& collection,
   json.Key("rollback").Bool(policy.rollback);
   json.Key("rollback_searches").Unsigned(policy.rollback_searches);
   json.Key("rollback_sigmas").Double(policy.rollback_sigmas);
+  json.Key("quiet_hours").BeginObject();
+  json.Key("from").Unsigned(policy.quiet_hours.from);
+  json.Key("until").Unsigned(policy.quiet_hours.until).EndObject();
+  const ExplorationPolicy& exploration = policy.experiments.exploration;
+  json.Key("exploration").BeginObject();
+  json.Key("slots").Unsigned(exploration.slots);
+  json.Key("depth").Unsigned(exploration.depth);
+  json.Key("rate").Double(exploration.rate).EndObject();
+  const TrialPolicy& trial = policy.experiments.trial;
+  json.Key("trial").BeginObject();
+  json.Key("mode").String(kTrialModes[static_cast<size_t>(trial.mode)]);
+  json.Key("version").Unsigned(trial.version);
+  json.Key("rate").Double(trial.rate).EndObject();
   json.Key("new_events").Unsigned(status.new_events);
   json.Key("last_start_ms").Integer(status.state.last_start_ms);
   json.Key("live");
@@ -117,6 +180,18 @@ Result<Reply> PolicyReply(Service& service, const Collection& collection,
     WriteSample(json, "active", status.live->active, status.live->now);
     WriteSample(json, "before", status.live->before, status.live->then);
     json.Key("sigmas").Double(status.live->sigmas).EndObject();
+  } else {
+    json.Null();
+  }
+  json.Key("shadow");
+  if (status.shadow) {
+    const auto searches = static_cast<double>(status.shadow->searches);
+    json.BeginObject();
+    json.Key("version").Unsigned(status.shadow->version);
+    json.Key("searches").Unsigned(status.shadow->searches);
+    json.Key("overlap").Double(status.shadow->overlap / searches);
+    json.Key("active_time").Double(status.shadow->active_seconds / searches);
+    json.Key("shadow_time").Double(status.shadow->shadow_seconds / searches).EndObject();
   } else {
     json.Null();
   }
@@ -149,7 +224,8 @@ Result<Reply> HandleSetPolicy(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
   ALMAGEST_TRY_VOID(body.ExpectObject());
   ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"using", "automatic", "min_new_events", "min_hours",
-                                            "rollback", "rollback_searches", "rollback_sigmas"}));
+                                            "rollback", "rollback_searches", "rollback_sigmas",
+                                            "quiet_hours", "exploration", "trial"}));
   ALMAGEST_TRY(const auto given, body.FindString("using"));
   ALMAGEST_TRY(const std::string field,
                given ? UsingField(given, *collection) : UsingField(request, *collection));
@@ -168,6 +244,15 @@ Result<Reply> HandleSetPolicy(Service& service, const HttpRequest& request) {
   policy.rollback = rollback.value_or(policy.rollback);
   policy.rollback_searches = rollback_searches.value_or(policy.rollback_searches);
   policy.rollback_sigmas = rollback_sigmas.value_or(policy.rollback_sigmas);
+  if (const auto exploration = body.Find("exploration")) {
+    ALMAGEST_TRY_VOID(ReadExploration(*exploration, policy.experiments.exploration));
+  }
+  if (const auto trial = body.Find("trial")) {
+    ALMAGEST_TRY_VOID(ReadTrial(*trial, policy.experiments.trial));
+  }
+  if (const auto hours = body.Find("quiet_hours")) {
+    ALMAGEST_TRY_VOID(ReadQuietHours(*hours, policy.quiet_hours));
+  }
   ALMAGEST_TRY_VOID(learning.SetPolicy(*collection, field, policy));
   return PolicyReply(service, *collection, field);
 }

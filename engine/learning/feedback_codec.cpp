@@ -27,6 +27,45 @@ PointId PointFromJson(const Json& json) {
   return *uuid;
 }
 
+Json ExplorationToJson(const LoggedExploration& exploration) {
+  Json candidates = Json::array();
+  for (const PointId& id : exploration.candidates) candidates.push_back(PointToJson(id));
+  return {{"version", exploration.version},   {"rate", exploration.rate},
+          {"slots", exploration.slots},       {"shown", exploration.shown},
+          {"explored", exploration.explored}, {"candidates", std::move(candidates)}};
+}
+
+LoggedExploration ExplorationFromJson(const Json& body) {
+  LoggedExploration exploration;
+  body.at("version").get_to(exploration.version);
+  body.at("rate").get_to(exploration.rate);
+  body.at("slots").get_to(exploration.slots);
+  body.at("shown").get_to(exploration.shown);
+  body.at("explored").get_to(exploration.explored);
+  for (const Json& item : body.at("candidates")) {
+    exploration.candidates.push_back(PointFromJson(item));
+  }
+  return exploration;
+}
+
+Json ClickToJson(const Click& click) {
+  Json json = {PointToJson(click.id), click.rank.value_or(0), click.weight};
+  if (click.shown_probability || click.team != Team::kNeither) {
+    json.push_back(click.shown_probability ? Json(*click.shown_probability) : Json());
+    json.push_back(static_cast<int>(click.team));
+  }
+  return json;
+}
+
+Click ClickFromJson(const Json& item) {
+  Click click{PointFromJson(item.at(0)), std::nullopt, item.at(2).get<double>()};
+  if (const auto rank = item.at(1).get<uint32_t>(); rank != 0) click.rank = rank;
+  if (item.size() > 3 && !item.at(3).is_null()) click.shown_probability = item.at(3).get<double>();
+  if (item.size() > 4 && item.at(4) == 1) click.team = Team::kFirst;
+  if (item.size() > 4 && item.at(4) == 2) click.team = Team::kSecond;
+  return click;
+}
+
 Json EventToJson(const FeedbackEvent& event) {
   Json body = {{"vector", event.vector_name}, {"time_ms", event.time_ms}, {"weight", event.weight}};
   if (event.query_text) body["text"] = *event.query_text;
@@ -35,9 +74,7 @@ Json EventToJson(const FeedbackEvent& event) {
   for (const Impression& shown : event.impressions) {
     body["impressions"].push_back({PointToJson(shown.id), shown.rank});
   }
-  for (const Click& click : event.clicks) {
-    body["clicks"].push_back({PointToJson(click.id), click.rank.value_or(0), click.weight});
-  }
+  for (const Click& click : event.clicks) body["clicks"].push_back(ClickToJson(click));
   for (const Grade& grade : event.grades) {
     body["grades"].push_back({PointToJson(grade.id), grade.grade});
   }
@@ -45,6 +82,10 @@ Json EventToJson(const FeedbackEvent& event) {
     body["preferences"].push_back({PointToJson(pair.preferred), PointToJson(pair.over)});
   }
   for (const PointId& id : event.negatives) body["negatives"].push_back(PointToJson(id));
+  if (event.exploration) body["exploration"] = ExplorationToJson(*event.exploration);
+  if (event.interleaved) {
+    body["interleaved"] = {event.interleaved->first, event.interleaved->second};
+  }
   return body;
 }
 
@@ -64,11 +105,7 @@ FeedbackEvent EventFromJson(const Json& body) {
   for (const Json& item : list("impressions")) {
     event.impressions.push_back({PointFromJson(item.at(0)), item.at(1).get<uint32_t>()});
   }
-  for (const Json& item : list("clicks")) {
-    Click click{PointFromJson(item.at(0)), std::nullopt, item.at(2).get<double>()};
-    if (const auto rank = item.at(1).get<uint32_t>(); rank != 0) click.rank = rank;
-    event.clicks.push_back(click);
-  }
+  for (const Json& item : list("clicks")) event.clicks.push_back(ClickFromJson(item));
   for (const Json& item : list("grades")) {
     event.grades.push_back({PointFromJson(item.at(0)), item.at(1).get<double>()});
   }
@@ -76,6 +113,14 @@ FeedbackEvent EventFromJson(const Json& body) {
     event.preferences.push_back({PointFromJson(item.at(0)), PointFromJson(item.at(1))});
   }
   for (const Json& item : list("negatives")) event.negatives.push_back(PointFromJson(item));
+  if (body.contains("exploration")) {
+    event.exploration =
+        std::make_shared<const LoggedExploration>(ExplorationFromJson(body["exploration"]));
+  }
+  if (body.contains("interleaved")) {
+    const Json& versions = body["interleaved"];
+    event.interleaved.emplace(versions.at(0).get<VersionId>(), versions.at(1).get<VersionId>());
+  }
   return event;
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string>
 
+#include "engine/learning/exploration.h"
+
 namespace almagest {
 namespace {
 
@@ -49,6 +51,12 @@ class Intake {
     FeedbackEvent& event = input.event;
     event.id = 0;
     event.query_id.reset();
+    event.exploration.reset();
+    event.interleaved.reset();
+    for (Click& click : event.clicks) {
+      click.shown_probability.reset();
+      click.team = Team::kNeither;
+    }
     if (const auto* id = std::get_if<std::string>(&input.query)) {
       ALMAGEST_TRY_VOID(TakeLogged(*id, event));
     }
@@ -98,11 +106,20 @@ class Intake {
     if (!event.query_text && logged->text && logged->text->size() <= kQueryTextBytesMax) {
       event.query_text = logged->text;
     }
+    event.exploration = logged->exploration;
+    if (const auto& interleaving = logged->interleaving) {
+      event.interleaved.emplace(interleaving->first, interleaving->second);
+    }
     for (Click& click : event.clicks) {
-      if (click.rank) continue;
       const auto at = std::find(logged->results.begin(), logged->results.end(), click.id);
       if (at == logged->results.end()) continue;
-      click.rank = static_cast<uint32_t>(at - logged->results.begin()) + 1;
+      const auto place = static_cast<size_t>(at - logged->results.begin());
+      if (!click.rank) click.rank = static_cast<uint32_t>(place) + 1;
+      if (logged->interleaving) click.team = logged->interleaving->teams.at(place);
+      if (event.exploration) {
+        const size_t rank = CandidateRank(*event.exploration, click.id);
+        click.shown_probability = SeenProbability(*event.exploration, rank, /*position_bias=*/0);
+      }
     }
     return {};
   }

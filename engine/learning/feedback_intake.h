@@ -21,8 +21,8 @@ inline constexpr int64_t kClockSkewMsMax = 10'000;
 
 // Events in the order given, with query (normalised as a collection vector of a cosine field is),
 // query_id, time and click ranks filled in. A query id brings the vector's name, the text and the
-// rank of clicked results along. On any error nothing was changed; the message starts with the
-// place, as in "events[3].clicks[0].rank is 0, ...".
+// rank of clicked results along, and how the search explored. On any error nothing was changed; the
+// message starts with the place, as in "events[3].clicks[0].rank is 0, ...".
 //   kTooLarge        more than kFeedbackBatchMax events.
 //   kInvalidArgument unknown vector name, sparse field, wrong dimension, an event without points.
 //   kOutOfRange      a value that breaks its range, or a count above kFeedbackPointsMax.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "engine/learning/adaptation.h"
@@ -11,6 +12,7 @@
 #include "engine/learning/feedback_store.h"
 #include "engine/learning/job_queue.h"
 #include "engine/learning/learning_keeper.h"
+#include "engine/learning/live_experiments.h"
 #include "engine/learning/live_signals.h"
 #include "engine/learning/query_log.h"
 #include "engine/learning/trainer_options.h"
@@ -23,6 +25,11 @@ namespace {
 int64_t NowMs() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+uint64_t RandomSeed() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
 }
 
 // The rank, from 1, of the best result that the event calls good; nullopt: none of the results.
@@ -46,6 +53,7 @@ struct Learning::State {
   State(KeyValueStore& store, Options given)
       : options(std::move(given)),
         log(options.query_log_entries_max, options.query_log_bytes_max),
+        experiments(options.exploration_seed != 0 ? options.exploration_seed : RandomSeed()),
         feedback(store),
         policies(store) {}
   ~State() { StopKeeper(); }
@@ -70,6 +78,7 @@ struct Learning::State {
   const Options options;
   QueryLog log;
   LiveSignals signals;
+  LiveExperiments experiments;
   FeedbackStore feedback;
   PolicyStore policies;
   AdaptationResources resources;
@@ -105,6 +114,7 @@ void Learning::StartKeeper() {
   state.keeping = {&state.policies,
                    &state.feedback,
                    &state.signals,
+                   &state.experiments,
                    state.options.collections,
                    [this](const std::string& collection, const std::string& vector_name) {
                      AdaptationRequest request;
@@ -122,8 +132,18 @@ void Learning::Keep(int64_t now_ms) {
 }
 
 std::string Learning::RememberQuery(uint32_t collection_id, LoggedQuery query) {
-  state_->signals.AddSearch(collection_id, query.vector_name, query.version);
+  // What two versions answered together speaks for neither.
+  if (!query.interleaving) {
+    state_->signals.AddSearch(collection_id, query.vector_name, query.version);
+  }
   return state_->log.Remember(collection_id, std::move(query));
+}
+
+bool Learning::has_experiments() const { return state_->experiments.any(); }
+
+Result<std::vector<Hit>> Learning::Search(const Collection& collection, QueryRequest& request,
+                                          LoggedQuery* logged) {
+  return state_->experiments.Search(collection, request, logged);
 }
 
 Result<std::vector<uint64_t>> Learning::AddFeedback(Collection& collection,
@@ -137,7 +157,8 @@ Result<std::vector<uint64_t>> Learning::AddFeedback(Collection& collection,
   for (const FeedbackEvent& event : resolved) {
     const auto logged =
         event.query_id ? state_->log.Find(collection.id(), *event.query_id) : nullptr;
-    const auto rank = logged ? BestRank(event, *logged) : std::nullopt;
+    const bool counts = logged != nullptr && !logged->interleaving;
+    const auto rank = counts ? BestRank(event, *logged) : std::nullopt;
     if (!rank) continue;
     state_->signals.AddReward(collection.id(), logged->vector_name, logged->version,
                               *event.query_id, *rank);
@@ -203,16 +224,24 @@ Result<Learning::FieldStatus> Learning::DescribePolicy(const Collection& collect
   ALMAGEST_TRY(const uint64_t last_event, state_->feedback.LastEvent(collection.id()));
   status.new_events = last_event - std::min(last_event, status.state.seen_event);
   status.live = state_->signals.Compare(collection.id(), vector_name, versions->active());
+  status.shadow = state_->experiments.Shadow(collection.id(), field.id);
   return status;
 }
 
 Result<> Learning::SetPolicy(const Collection& collection, const std::string& vector_name,
                              const LearningPolicy& policy) {
   ALMAGEST_TRY_VOID(CheckPolicy(policy));
-  ALMAGEST_TRY_VOID(collection.Versions(vector_name));  // Refuses sparse and unknown ones.
+  ALMAGEST_TRY(const auto versions, collection.Versions(vector_name));  // Not of sparse ones.
+  const TrialPolicy& trial = policy.experiments.trial;
+  if (trial.on() && versions->Find(trial.version) == nullptr) {
+    return Fail(ErrorCode::kNotFound, "vector '" + vector_name + "' has no version " +
+                                          std::to_string(trial.version) + " to try");
+  }
   ALMAGEST_TRY(const auto field, collection.FindField(vector_name));
-  return state_->policies.Update(collection.id(), field.id,
-                                 [&](LearningState& changed) { changed.policy = policy; });
+  ALMAGEST_TRY_VOID(state_->policies.Update(
+      collection.id(), field.id, [&](LearningState& changed) { changed.policy = policy; }));
+  state_->experiments.SetPolicy(collection.id(), field.id, policy.experiments);
+  return {};
 }
 
 std::vector<Job> Learning::Jobs() const { return state_->jobs->Jobs(); }
@@ -233,6 +262,11 @@ Result<EvaluationReport> Learning::Evaluate(Collection& collection,
   return EvaluateSearch(collection, request);
 }
 
+Result<ClickEvaluationReport> Learning::EvaluateByClicks(
+    const Collection& collection, const ClickEvaluationRequest& request) const {
+  return EvaluateClicks(collection, state_->feedback, request);
+}
+
 Result<std::string> Learning::DescribeVersions(const Collection& collection,
                                                const std::string& vector_name) const {
   ALMAGEST_TRY(const auto versions, collection.Versions(vector_name));
@@ -244,6 +278,7 @@ void Learning::ForgetCollection(uint32_t collection_id) {
   state_->jobs->ForgetCollection(collection_id);
   state_->log.ForgetCollection(collection_id);
   state_->signals.ForgetCollection(collection_id);
+  state_->experiments.ForgetCollection(collection_id);
   state_->feedback.ForgetCollection(collection_id);
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/collection/collection.h"
+#include "engine/learning/click_evaluation.h"
 #include "engine/learning/evaluation.h"
 #include "engine/learning/feedback.h"
 #include "engine/learning/job.h"
@@ -37,6 +38,7 @@ class Learning {
     // absent: nothing.
     std::function<std::vector<std::shared_ptr<Collection>>()> collections;
     unsigned keeper_seconds = 5;
+    uint64_t exploration_seed = 0;  // 0: a random one.
   };
   // Jobs that were running when the process died are marked failed ("the server stopped").
   static Result<std::unique_ptr<Learning>> Open(KeyValueStore& store, Options options);
@@ -47,6 +49,14 @@ class Learning {
   // Remembers base query vector and results under a fresh unguessable id (32 hex digits), which
   // http returns as `Almagest-Query-Id`. The oldest entries are forgotten; a restart forgets all.
   std::string RememberQuery(uint32_t collection_id, LoggedQuery query);
+
+  // ---- Experiments on searches (live_experiments.h) ---------------------------------------------
+  // Whether any field's policy has one: a load. Where none has, ExecuteQuery is all there is.
+  bool has_experiments() const;
+  // ExecuteQuery under the policy of the field of `logged` (its vector name and base vector are
+  // given); how its hits were chosen is told there.
+  Result<std::vector<Hit>> Search(const Collection& collection, QueryRequest& request,
+                                  LoggedQuery* logged);
 
   // ---- Feedback (feedback.h) -----------------------------------------------------------------
   // All or nothing, one WriteBatch. kNotFound for an unknown point or query id, kOutOfRange for
@@ -80,11 +90,12 @@ class Learning {
     LearningState state;
     uint64_t new_events = 0;             // Since a job was last started.
     std::optional<LiveComparison> live;  // Absent until two versions have answered searches.
+    std::optional<ShadowSample> shadow;  // Absent until a version was tried in the shadow.
   };
   // kInvalidArgument for an unknown or sparse vector.
   Result<FieldStatus> DescribePolicy(const Collection& collection,
                                      const std::string& vector_name) const;
-  // kOutOfRange for a bad value.
+  // kOutOfRange for a bad value, kNotFound for a version to try that there is not.
   Result<> SetPolicy(const Collection& collection, const std::string& vector_name,
                      const LearningPolicy& policy);
   // One round, as the keeper's thread makes it.
@@ -94,6 +105,9 @@ class Learning {
   // Not const: the versions to compare are prepared for searching (Collection::PrepareVersion).
   Result<EvaluationReport> Evaluate(Collection& collection,
                                     const EvaluationRequest& request) const;
+  // By what users clicked (click_evaluation.h).
+  Result<ClickEvaluationReport> EvaluateByClicks(const Collection& collection,
+                                                 const ClickEvaluationRequest& request) const;
 
   // ---- Versions (version_report.h) -----------------------------------------------------------
   // The adapter versions of one dense field as JSON text, newest first: status, metrics, gain,

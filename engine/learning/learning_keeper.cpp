@@ -17,6 +17,7 @@ class Round {
   Result<> Run() {
     ALMAGEST_TRY(const Collection::Field field, collection_.FindField(vector_name_));
     ALMAGEST_TRY(const LearningState state, resources_.policies->Read(collection_.id(), field.id));
+    resources_.experiments->SetPolicy(collection_.id(), field.id, state.policy.experiments);
     ALMAGEST_TRY_VOID(RollBack(field.id, state));
     return StartJob(state);
   }

@@ -11,6 +11,7 @@
 #include "engine/learning/feedback_store.h"
 #include "engine/learning/job.h"
 #include "engine/learning/learning_policy.h"
+#include "engine/learning/live_experiments.h"
 #include "engine/learning/live_signals.h"
 
 namespace almagest {
@@ -19,6 +20,7 @@ struct KeeperResources {
   PolicyStore* policies = nullptr;
   const FeedbackStore* feedback = nullptr;
   const LiveSignals* signals = nullptr;
+  LiveExperiments* experiments = nullptr;  // Told the policies, also those of restored collections.
   std::function<std::vector<std::shared_ptr<Collection>>()> collections;
   // Queues an adaptation; called when one is due and none of the field waits or runs.
   std::function<Result<std::string>(const std::string& collection, const std::string& vector)>

@@ -34,14 +34,23 @@ std::string PolicyKey(CollectionId collection, FieldId field) {
 
 Json ToJson(const LearningState& state) {
   const LearningPolicy& policy = state.policy;
-  Json json = {{"automatic", policy.automatic},
-               {"min_new_events", policy.min_new_events},
-               {"min_hours", policy.min_hours},
-               {"rollback", policy.rollback},
-               {"rollback_searches", policy.rollback_searches},
-               {"rollback_sigmas", policy.rollback_sigmas},
-               {"seen_event", state.seen_event},
-               {"last_start_ms", state.last_start_ms}};
+  const ExplorationPolicy& exploration = policy.experiments.exploration;
+  const TrialPolicy& trial = policy.experiments.trial;
+  Json json = {
+      {"automatic", policy.automatic},
+      {"min_new_events", policy.min_new_events},
+      {"min_hours", policy.min_hours},
+      {"rollback", policy.rollback},
+      {"rollback_searches", policy.rollback_searches},
+      {"rollback_sigmas", policy.rollback_sigmas},
+      {"quiet_from", policy.quiet_hours.from},
+      {"quiet_until", policy.quiet_hours.until},
+      {"exploration",
+       {{"slots", exploration.slots}, {"depth", exploration.depth}, {"rate", exploration.rate}}},
+      {"trial",
+       {{"mode", static_cast<int>(trial.mode)}, {"version", trial.version}, {"rate", trial.rate}}},
+      {"seen_event", state.seen_event},
+      {"last_start_ms", state.last_start_ms}};
   if (const auto& rollback = state.last_rollback) {
     json["last_rollback"] = {{"from", rollback->from},
                              {"to", rollback->to},
@@ -60,6 +69,20 @@ LearningState FromJson(const Json& json) {
   json.at("rollback").get_to(policy.rollback);
   json.at("rollback_searches").get_to(policy.rollback_searches);
   json.at("rollback_sigmas").get_to(policy.rollback_sigmas);
+  if (json.contains("exploration")) {  // Older records have none of these.
+    json.at("quiet_from").get_to(policy.quiet_hours.from);
+    json.at("quiet_until").get_to(policy.quiet_hours.until);
+    const Json& explores = json.at("exploration");
+    ExplorationPolicy& exploration = policy.experiments.exploration;
+    explores.at("slots").get_to(exploration.slots);
+    explores.at("depth").get_to(exploration.depth);
+    explores.at("rate").get_to(exploration.rate);
+    const Json& tries = json.at("trial");
+    TrialPolicy& trial = policy.experiments.trial;
+    trial.mode = static_cast<TrialPolicy::Mode>(tries.at("mode").get<uint8_t>());
+    tries.at("version").get_to(trial.version);
+    tries.at("rate").get_to(trial.rate);
+  }
   json.at("seen_event").get_to(state.seen_event);
   json.at("last_start_ms").get_to(state.last_start_ms);
   if (json.contains("last_rollback")) {
@@ -79,7 +102,16 @@ Result<> CheckPolicy(const LearningPolicy& policy) {
   ALMAGEST_TRY_VOID(CheckRange("min_hours", policy.min_hours, 0, 8'760));
   ALMAGEST_TRY_VOID(
       CheckRange("rollback_searches", static_cast<double>(policy.rollback_searches), 100, 1e6));
-  return CheckRange("rollback_sigmas", policy.rollback_sigmas, 1, 10);
+  ALMAGEST_TRY_VOID(CheckRange("rollback_sigmas", policy.rollback_sigmas, 1, 10));
+  ALMAGEST_TRY_VOID(CheckRange("quiet_hours.from", policy.quiet_hours.from, 0, 23));
+  ALMAGEST_TRY_VOID(CheckRange("quiet_hours.until", policy.quiet_hours.until, 0, 23));
+  ALMAGEST_TRY_VOID(CheckRange("trial.rate", policy.experiments.trial.rate, 0, 1));
+  const ExplorationPolicy& exploration = policy.experiments.exploration;
+  ALMAGEST_TRY_VOID(CheckRange("exploration.slots", exploration.slots, 0, kExplorationSlotsMax));
+  // A place is always kept for the best hit, and there is something further down.
+  ALMAGEST_TRY_VOID(CheckRange("exploration.depth", exploration.depth, exploration.slots + 2,
+                               kExplorationDepthMax));
+  return CheckRange("exploration.rate", exploration.rate, 0, 1);
 }
 
 Result<LearningState> PolicyStore::Read(CollectionId collection, FieldId field) const {
@@ -107,8 +139,14 @@ Result<> PolicyStore::Update(CollectionId collection, FieldId field,
   return store_.Write(batch, Durability::kSync);
 }
 
+bool QuietHours::Contains(int64_t time_ms) const {
+  const auto hour = static_cast<uint32_t>(time_ms / static_cast<int64_t>(kMsPerHour) % 24);
+  if (from <= until) return from <= hour && hour < until;
+  return hour >= from || hour < until;
+}
+
 bool IsJobDue(const LearningState& state, uint64_t last_event, int64_t now_ms) {
-  if (!state.policy.automatic) return false;
+  if (!state.policy.automatic || state.policy.quiet_hours.Contains(now_ms)) return false;
   const uint64_t events = last_event > state.seen_event ? last_event - state.seen_event : 0;
   const double hours = static_cast<double>(now_ms - state.last_start_ms) / kMsPerHour;
   return events >= state.policy.min_new_events && hours >= state.policy.min_hours;

@@ -7,11 +7,19 @@
 #include <optional>
 #include <string>
 
+#include "engine/learning/live_experiments.h"
 #include "engine/learning/live_signals.h"
 #include "engine/types.h"
 #include "storage/key_value_store.h"
 
 namespace almagest {
+
+// Hours of the day, UTC, in which the loop starts no job: from..until, across midnight if from is
+// the later one. The same twice: none.
+struct QuietHours {
+  uint32_t from = 0, until = 0;  // 0 to 23.
+  bool Contains(int64_t time_ms) const;
+};
 
 struct LearningPolicy {
   // Start an adaptation (objective auto; a promoted version is activated) when at least this much
@@ -19,12 +27,15 @@ struct LearningPolicy {
   bool automatic = false;
   uint64_t min_new_events = 500;  // 1 to 1e9
   double min_hours = 24;          // 0 to 8760
+  QuietHours quiet_hours;
   // Go back to the version before, when users find less with the active one (live_signals.h): both
   // have answered so many searches, and the mean reciprocal rank of clicks fell by so many standard
   // errors.
   bool rollback = true;
   uint64_t rollback_searches = 1'000;  // 100 to 1e6
   double rollback_sigmas = 3;          // 1 to 10
+  // What searches give up so that clicks can tell what other versions are worth. Off by default.
+  FieldExperiments experiments;
 };
 
 struct RollbackRecord {

@@ -35,7 +35,10 @@ int HexValue(char digit) {
 size_t BytesOf(const LoggedQuery& query) {
   constexpr size_t kEntryBytes = sizeof(LoggedQuery) + 128;
   return kEntryBytes + query.vector_name.size() + (query.text ? query.text->size() : 0) +
-         query.base_vector.size() * sizeof(float) + query.results.size() * sizeof(PointId);
+         query.base_vector.size() * sizeof(float) +
+         (query.results.size() + (query.exploration ? query.exploration->candidates.size() : 0)) *
+             sizeof(PointId) +
+         (query.interleaving ? query.interleaving->teams.size() : 0);
 }
 
 }  // namespace

@@ -157,6 +157,43 @@ TEST_F(QueryApiTest, EvaluatesModesOnJudgements) {
   EXPECT_NEAR(report.at("ndcg_difference").at("mean"), (1 - 0.6309) / 2, 1e-4);
 }
 
+TEST_F(QueryApiTest, ExploringSearchesSaySo) {
+  Do("PUT", "/collections/c/learning", R"({"exploration": {"slots": 1, "depth": 3, "rate": 1}})");
+  const std::string query = R"({"query": [1, 0], "using": "d", "limit": 2, "explain": true})";
+  const json result = Do("POST", "/collections/c/points/query", query);
+  const std::string id = last_.Header("Almagest-Query-Id");
+  EXPECT_EQ(last_.Header("Almagest-Explored"), id);
+  ASSERT_EQ(result.at("points").size(), 2u);
+  EXPECT_EQ(result.at("explanation").at("hits").size(), 2u);
+  EXPECT_EQ(result.at("points")[0].at("id"), 1);
+  const json& exploration = result.at("exploration");
+  EXPECT_EQ(exploration.at("explored"), true);
+  EXPECT_EQ(exploration.at("candidates"), 3);
+  EXPECT_EQ(exploration.at("shown_probabilities").dump(), "[1,0.5]");
+  Do("POST", "/collections/c/points/query/batch",
+     R"({"searches": [{"query": [1, 0], "using": "d"},
+                      {"query": [0, 1], "using": "d", "limit": 2}]})");
+  EXPECT_EQ("," + last_.Header("Almagest-Explored"), last_.Header("Almagest-Query-Id").substr(32));
+
+  const std::string clicked = result.at("points")[1].at("id").dump();
+  Do("POST", "/collections/c/feedback",
+     R"({"query": {"query_id": ")" + id + R"("}, "clicks": [{"id": )" + clicked + "}]}");
+  const json event = Do("GET", "/collections/c/feedback").at("events")[0];
+  EXPECT_EQ(event.at("clicks")[0].at("shown_probability"), 0.5);
+  EXPECT_EQ(event.at("exploration").at("candidates").dump(), "[1,2,3]");
+  const json report = Do("POST", "/collections/c/evaluate/clicks", "{}");
+  EXPECT_EQ(report.at("verdict"), "no_exploration");
+  EXPECT_EQ(report.at("searches_explored"), 1);
+  EXPECT_EQ(report.at("results").size(), 0u);
+
+  Do("PUT", "/collections/c/learning", R"({"exploration": {"slots": 0}})");
+  EXPECT_FALSE(Do("POST", "/collections/c/points/query", query).contains("exploration"));
+  EXPECT_EQ(last_.Header("Almagest-Explored"), "");
+  EXPECT_EQ(
+      server_.Call("PUT", "/collections/c/learning", R"({"exploration": {"slot": 1}})").status,
+      400u);
+}
+
 TEST_F(QueryApiTest, VersionsStartWithTheIdentity) {
   const json versions = Do("GET", "/collections/c/versions");
   EXPECT_EQ(versions.at("active"), 0);

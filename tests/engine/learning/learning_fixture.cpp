@@ -50,6 +50,7 @@ void LearningFixture::OpenLearning(const std::string& trainer_script) {
   };
   options.collections = [this] { return std::vector{collection_}; };
   options.keeper_seconds = 3'600;  // Tests call Keep themselves.
+  options.exploration_seed = 7;
   auto learning = Learning::Open(store_, options);
   ASSERT_TRUE(learning) << learning.error().message;
   learning_ = std::move(*learning);

@@ -35,6 +35,25 @@ TEST(LearningPolicy, AJobIsDueWhenBothTimeAndFeedbackHaveCome) {
   EXPECT_FALSE(IsJobDue(state, 150, kNowMs + 2 * kHourMs));
 }
 
+TEST(LearningPolicy, NoJobStartsInQuietHours) {
+  LearningState state;
+  state.policy.automatic = true;
+  const auto is_due_at = [&](int64_t hour) {
+    return IsJobDue(state, 1'000, 24'000 * kHourMs + hour * kHourMs);
+  };
+  EXPECT_TRUE(is_due_at(0));
+  state.policy.quiet_hours = {8, 20};
+  EXPECT_TRUE(is_due_at(7));
+  EXPECT_FALSE(is_due_at(8));
+  EXPECT_FALSE(is_due_at(19));
+  EXPECT_TRUE(is_due_at(20));
+  state.policy.quiet_hours = {22, 6};
+  EXPECT_FALSE(is_due_at(23));
+  EXPECT_FALSE(is_due_at(5));
+  EXPECT_TRUE(is_due_at(6));
+  EXPECT_TRUE(is_due_at(21));
+}
+
 TEST(LearningPolicy, ValuesOutOfRangeAreNamed) {
   EXPECT_TRUE(CheckPolicy({}));
   LearningPolicy policy;
@@ -49,6 +68,12 @@ TEST(LearningPolicy, ValuesOutOfRangeAreNamed) {
   policy = {};
   policy.rollback_sigmas = 0.5;
   EXPECT_THAT(CheckPolicy(policy).error().message, HasSubstr("from 1 to 10"));
+  policy = {};
+  policy.quiet_hours = {0, 24};
+  EXPECT_THAT(CheckPolicy(policy).error().message, HasSubstr("quiet_hours.until is 24"));
+  policy = {};
+  policy.experiments.trial.rate = 1.5;
+  EXPECT_THAT(CheckPolicy(policy).error().message, HasSubstr("trial.rate is 1.5"));
 }
 
 // `searches` searches of a version, every `period`-th with a click on the first result.
