@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "engine/index/sparse_kernels.h"
@@ -118,12 +119,13 @@ void SparseBlocks::Narrow(float score) {
 
 void SparseBlocks::Drop(float score) {
   const double scale = bounds_->unit * bounds_->slack;
+  const double needed = double{score} * (1.0 - 1e-6) - std::numeric_limits<float>::denorm_min();
   size_t kept = 0;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const uint32_t block = blocks_[i];
     const double* sums = SumsOf(i);
     const double missed = promised_[i] - LargestSum(sums);
-    if (double{bounds_->blocks[block]} * scale - missed < double{score} * (1.0 - 1e-6)) {
+    if (double{bounds_->blocks[block]} * scale - missed < needed) {
       slot_of_[block] = 0;
       continue;
     }
@@ -156,10 +158,10 @@ void SparseBlocks::Prepare(const SparseQueryTerm& term, Pieces& pieces) const {
     const uint32_t block = blocks_[slot];
     const uint32_t chunk = block / kBlocksPerChunk;
     const uint32_t chunk_first = directory[chunk];
-    const uint32_t first = chunk_first + starts[block];
+    const uint32_t first = chunk_first + starts[block] % kRowsPerChunk;
     uint32_t end = list.posting_count;
     if (block % kBlocksPerChunk != kBlocksPerChunk - 1) {
-      end = std::min(end, chunk_first + starts[block + 1]);
+      end = std::min(end, chunk_first + starts[block + 1] % kRowsPerChunk);
     } else if (chunk + 1 < chunk_count) {
       end = std::min(end, directory[chunk + 1]);
     }

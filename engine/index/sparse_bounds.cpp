@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
-#include <string>
 
 #include "engine/index/sparse_kernels.h"
 
@@ -15,22 +14,6 @@ constexpr double kSmallestCoefficient = 1e-30;
 // With more rows that count than a row in 16, most blocks have one.
 constexpr uint32_t kFewRows = 16;
 
-bool IsInside(const SparseList& list, const SparseIndex::Arrays& arrays) {
-  const uint64_t chunks = ChunkCount(arrays.meta.row_count);
-  const auto fits = [&](uint64_t number, uint64_t size, uint64_t array_size) {
-    return (number + 1) * size <= array_size;
-  };
-  if (list.directory != kNoNumber && !fits(list.directory, chunks, arrays.directories.size())) {
-    return false;
-  }
-  const bool is_listed = list.dense_number == kNoNumber;
-  const uint64_t postings =
-      is_listed ? arrays.places.size() : arrays.dense_postings.size() / kDensePostingBytes;
-  if (list.posting_count > postings || list.first > postings - list.posting_count) return false;
-  return is_listed || (list.directory != kNoNumber &&
-                       fits(list.dense_number, chunks * kBlocksPerChunk, arrays.maxima.size()));
-}
-
 // The most that a row with the term can get from it, per level of the term's lists.
 double LargestPerLevel(const SparseQueryTerm& term) {
   const double levels = term.list.dense_number == kNoNumber ? kListedLevels : kDenseLevels;
@@ -40,24 +23,6 @@ double LargestPerLevel(const SparseQueryTerm& term) {
 }
 
 }  // namespace
-
-Result<> SparseBounds::FindTerms(const SparseIndex& index, const SparseIndex::Arrays& arrays,
-                                 const SparseView& query) {
-  terms.clear();
-  only_positive = true;
-  for (size_t i = 0; i < query.terms.size(); ++i) {
-    const size_t number = index.FindTerm(query.terms[i]);
-    if (number == arrays.terms.size()) continue;
-    const SparseList& list = arrays.lists[number];
-    if (!IsInside(list, arrays)) {
-      return Fail(ErrorCode::kCorruption, "a sparse index has a damaged posting list of term " +
-                                              std::to_string(query.terms[i]));
-    }
-    terms.push_back({list, query.weights[i], 0.0f});
-    only_positive = only_positive && query.weights[i] > 0.0f && list.weight_min > 0.0f;
-  }
-  return {};
-}
 
 void SparseBounds::ChooseUnit() {
   unit = 0.0;
@@ -70,9 +35,9 @@ void SparseBounds::ChooseUnit() {
   slack = 1.0 + 1e-6 + 2e-7 * static_cast<double>(terms.size());
 }
 
-Result<> SparseBounds::Compute(const SparseIndex& index, const SparseIndex::Arrays& arrays,
-                               const SparseView& query) {
-  ALMAGEST_TRY_VOID(FindTerms(index, arrays, query));
+void SparseBounds::Compute(const SparseIndex::Arrays& arrays, const SparseQueryTerms& found) {
+  terms = found.terms;
+  only_positive = found.only_positive;
   ChooseUnit();
   const size_t chunk_count = ChunkCount(arrays.meta.row_count);
   const size_t block_count = chunk_count * kBlocksPerChunk;
@@ -95,7 +60,10 @@ Result<> SparseBounds::Compute(const SparseIndex& index, const SparseIndex::Arra
     }
   }
   LargestBounds(blocks.data(), chunk_count, chunks.data());
-  return {};
+}
+
+bool SparseBounds::HasFewRows(uint32_t row_count, const RowFilter& filter) {
+  return filter.allowed_words != nullptr && filter.CountMatches(row_count) <= row_count / kFewRows;
 }
 
 bool SparseBounds::Restrict(const SparseIndex::Arrays& arrays, const RowFilter& filter) {
@@ -125,7 +93,9 @@ float SparseBounds::BoundOf(float score) const {
   if (!(score > 0.0f)) return 0.0f;
   // Scores beyond the largest float are all infinite: none of them is ruled out.
   const double finite = std::min<double>(score, std::numeric_limits<float>::max());
-  const double bound = finite / unit / slack * (1.0 - 1e-6);
+  // Below the normal floats, rounding a sum changes it by up to half of the smallest one.
+  const double sum = std::max(0.0, finite - double{std::numeric_limits<float>::denorm_min()});
+  const double bound = sum / unit / slack * (1.0 - 1e-6);
   return static_cast<float>(std::min<double>(bound, std::numeric_limits<float>::max()));
 }
 

@@ -7,19 +7,13 @@
 
 #include "engine/index/sparse_index.h"
 #include "engine/index/sparse_kernels.h"
+#include "engine/index/sparse_query_terms.h"
 
 namespace almagest {
 
-// One term of a query that the index has, its list checked to lie inside of the arrays.
-struct SparseQueryTerm {
-  SparseList list;
-  double weight = 0.0;
-  float coefficient = 0.0f;  // Of its levels, in units of SparseBounds::unit.
-};
-
 // Keep one per thread: holds on to its memory.
 struct SparseBounds {
-  std::vector<SparseQueryTerm> terms;  // Ascending.
+  std::vector<SparseQueryTerm> terms;  // Ascending, with coefficients.
   // By block, in `unit`s. 0 exactly where no term of the query occurs.
   std::vector<float> blocks;
   std::vector<float> chunks;   // The largest of each chunk.
@@ -27,9 +21,11 @@ struct SparseBounds {
   double unit = 1.0;
   double slack = 1.0;  // bound * unit * slack covers every rounding, that of scores to float too.
 
-  // Finds the terms and adds up their bounds. kCorruption if a list leads outside of the arrays.
-  Result<> Compute(const SparseIndex& index, const SparseIndex::Arrays& arrays,
-                   const SparseView& query);
+  // Adds up the bounds of all terms.
+  void Compute(const SparseIndex::Arrays& arrays, const SparseQueryTerms& found);
+  // Whether so few rows count that Restrict rules out most blocks. O(row_count / 64) with a set of
+  // allowed rows.
+  static bool HasFewRows(uint32_t row_count, const RowFilter& filter);
   // Sets the bounds of blocks without a row that counts to 0, if rows that count are few.
   // False if there is none at all.
   bool Restrict(const SparseIndex::Arrays& arrays, const RowFilter& filter);
@@ -37,8 +33,6 @@ struct SparseBounds {
   float BoundOf(float score) const;
 
  private:
-  Result<> FindTerms(const SparseIndex& index, const SparseIndex::Arrays& arrays,
-                     const SparseView& query);
   void ChooseUnit();
 
   std::vector<WeightedMaxima> dense_;

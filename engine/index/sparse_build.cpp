@@ -85,16 +85,19 @@ class ListWriter {
     size_t chunk_first = 0;
     for (uint32_t block = 0; block < chunks_ * kBlocksPerChunk; ++block) {
       if (block % kBlocksPerChunk == 0) chunk_first = i;
-      out_.starts.push_back(static_cast<uint16_t>(i - chunk_first));
+      const size_t start = i - chunk_first;
+      uint32_t quarters = 0;
       uint32_t level = 0;
       for (; i < postings.positions.size() && postings.positions[i] / kRowsPerBlock == block; ++i) {
         level = std::max(level, Level(postings.weights[i], list.weight_max, kDenseLevels));
-        out_.dense_postings.push_back(static_cast<uint8_t>(postings.positions[i] % kRowsPerBlock));
+        quarters |= 1u << QuarterShift(postings.positions[i]);
+        out_.dense_postings.push_back(static_cast<uint8_t>(postings.positions[i] % kRowsPerGroup));
         uint8_t bytes[sizeof(float)];
         std::memcpy(bytes, &postings.weights[i], sizeof bytes);
         out_.dense_postings.insert(out_.dense_postings.end(), std::begin(bytes), std::end(bytes));
       }
       out_.maxima.push_back(static_cast<uint8_t>(level));
+      out_.starts.push_back(static_cast<uint16_t>(start | quarters));
     }
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/index/sparse_term_finder.h"
 #include "storage/base/check.h"
 
 namespace almagest {
@@ -19,7 +20,7 @@ void ForEachArray(AnyArrays& arrays, Visit visit) {
   visit("lists", arrays.lists);
   visit("places", arrays.places);
   visit("weights", arrays.weights);
-  visit("dense", arrays.dense_postings);
+  visit("pieces", arrays.dense_postings);
   visit("maxima", arrays.maxima);
   visit("starts", arrays.starts);
   visit("directories", arrays.directories);
@@ -90,9 +91,8 @@ size_t SparseIndex::bytes() const {
 }
 
 size_t SparseIndex::FindTerm(uint32_t term) const {
-  const auto found = std::lower_bound(arrays_.terms.begin(), arrays_.terms.end(), term);
-  if (found == arrays_.terms.end() || *found != term) return arrays_.terms.size();
-  return static_cast<size_t>(found - arrays_.terms.begin());
+  const SparseTermFinder finder(arrays_.terms);
+  return finder.Find(term, finder.Correct(term, finder.Guess(term)));
 }
 
 uint32_t SparseIndex::PostingCount(uint32_t term) const {

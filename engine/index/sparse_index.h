@@ -25,11 +25,19 @@
 
 namespace almagest {
 
+// How a sealed index goes through a query's postings. Results are the same.
+enum class SparsePlan {
+  kChosen,  // By the counts of the query's postings.
+  kTerms,   // sparse_term_search.h, where its conditions hold.
+  kBlocks,  // sparse_bounds.h and sparse_blocks.h.
+};
+
 struct SparseQuery {
   SparseView query;  // Has to be valid (ValidateSparse); kInvalidArgument otherwise.
   size_t k = 10;
   RowFilter filter;
   CancelCheck cancel;
+  SparsePlan plan = SparsePlan::kChosen;  // Another one for tests and measurements.
 };
 
 // A view; borrows its arrays. Cheap to copy, thread-safe.
@@ -73,7 +81,8 @@ class SparseIndex {
   uint64_t posting_count() const { return arrays_.meta.posting_count; }
   // Of all arrays.
   size_t bytes() const;
-  // The number of the term, or terms().size() if it is not there.
+  // The number of the term, or terms().size() if it is not there. A few steps where terms are
+  // hashes or numbered through, O(log terms) at worst.
   size_t FindTerm(uint32_t term) const;
 
  private:

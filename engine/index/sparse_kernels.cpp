@@ -93,6 +93,30 @@ double LargestSumTarget(const double* HWY_RESTRICT sums) {
   return hn::GetLane(hn::MaxOfLanes(d, most));
 }
 
+// The place of the largest of `count` values, a multiple of 16.
+HWY_INLINE size_t PlaceOfLargest(const float* HWY_RESTRICT values, size_t count) {
+  const FloatTag d;
+  const size_t lanes = hn::Lanes(d);
+  auto most = hn::LoadU(d, values);
+  for (size_t i = lanes; i < count; i += lanes) most = hn::Max(most, hn::LoadU(d, values + i));
+  most = hn::MaxOfLanes(d, most);
+  for (size_t i = 0; i < count; i += lanes) {
+    const auto place = hn::FindFirstTrue(d, hn::Ge(hn::LoadU(d, values + i), most));
+    if (place >= 0) return i + static_cast<size_t>(place);
+  }
+  return 0;  // Only NaNs.
+}
+
+size_t TakeLargestTarget(float* HWY_RESTRICT values, float* HWY_RESTRICT largest, size_t groups,
+                         float* HWY_RESTRICT taken) {
+  const size_t group = PlaceOfLargest(largest, (groups + 15) / 16 * 16);
+  const size_t place = 64 * group + PlaceOfLargest(values + 64 * group, 64);
+  *taken = values[place];
+  values[place] = -1.0f;
+  LargestBoundsTarget(values + 64 * group, 1, largest + group);
+  return place;
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace almagest
 HWY_AFTER_NAMESPACE();
@@ -105,6 +129,7 @@ HWY_EXPORT(LargestBoundsTarget);
 HWY_EXPORT(BoundsAtLeastTarget);
 HWY_EXPORT(SumsAtLeastTarget);
 HWY_EXPORT(LargestSumTarget);
+HWY_EXPORT(TakeLargestTarget);
 
 void AddUpMaxima(std::span<const WeightedMaxima> terms, size_t count, float* bounds) {
   HWY_DYNAMIC_DISPATCH(AddUpMaximaTarget)(terms, count, bounds);
@@ -119,6 +144,9 @@ uint32_t SumsAtLeast(const double* sums, double low) {
   return HWY_DYNAMIC_DISPATCH(SumsAtLeastTarget)(sums, low);
 }
 double LargestSum(const double* sums) { return HWY_DYNAMIC_DISPATCH(LargestSumTarget)(sums); }
+size_t TakeLargest(float* bounds, float* largest, size_t chunks, float* taken) {
+  return HWY_DYNAMIC_DISPATCH(TakeLargestTarget)(bounds, largest, chunks, taken);
+}
 
 }  // namespace almagest
 #endif

@@ -27,4 +27,8 @@ uint32_t SumsAtLeast(const double* sums, double low);
 // The largest of 32 sums.
 double LargestSum(const double* sums);
 
+// The place of the largest bound, which goes to `taken` and is replaced by -1. `largest` as by
+// LargestBounds, followed by -1 up to a multiple of 16.
+size_t TakeLargest(float* bounds, float* largest, size_t chunks, float* taken);
+
 }  // namespace almagest

@@ -3,6 +3,7 @@
 // position.
 //
 //   block   32 consecutive positions. What a search can rule out at once.
+//   group   8 consecutive blocks: as far as a byte reaches.
 //   chunk   64 consecutive blocks. What a search evaluates at once.
 //
 // The postings of a term are kept in one of two forms:
@@ -11,8 +12,9 @@
 //           the block's first posting, 0 at its others.
 //   dense   for terms that have a posting for every fourth block or more: a byte per block, its
 //           largest weight in 255ths of the term's, rounded up, 0 where the term does not occur;
-//           where the block's postings begin within its chunk; and 5 bytes per posting, the place
-//           in the block and the float weight.
+//           where the block's postings begin within its chunk, with a bit for every quarter of the
+//           block that has the term (QuarterShift); and 5 bytes per posting, the place in the group
+//           and the float weight.
 // Terms with as many postings as there are chunks have a directory: where each chunk begins.
 #pragma once
 
@@ -22,6 +24,8 @@
 namespace almagest {
 
 inline constexpr uint32_t kRowsPerBlock = 32;
+inline constexpr uint32_t kBlocksPerGroup = 8;
+inline constexpr uint32_t kRowsPerGroup = kBlocksPerGroup * kRowsPerBlock;
 inline constexpr uint32_t kBlocksPerChunk = 64;
 inline constexpr uint32_t kRowsPerChunk = kRowsPerBlock * kBlocksPerChunk;
 
@@ -53,6 +57,13 @@ struct SparseList {
   uint32_t reserved = 0;
 };
 static_assert(sizeof(SparseList) == 32);
+
+// Of a dense term's start: the bit that is set if the quarter of a block that this row is in has
+// the term. The bits below are the start.
+inline constexpr uint32_t QuarterShift(uint32_t position) {
+  return 11 + position % kRowsPerBlock / (kRowsPerBlock / 4);
+}
+static_assert(kRowsPerChunk == 1u << 11);
 
 inline constexpr uint32_t ChunkCount(uint32_t row_count) {
   return static_cast<uint32_t>((uint64_t{row_count} + kRowsPerChunk - 1) / kRowsPerChunk);

@@ -7,8 +7,10 @@
 
 #include "engine/index/sparse_blocks.h"
 #include "engine/index/sparse_bounds.h"
+#include "engine/index/sparse_hits.h"
 #include "engine/index/sparse_index.h"
 #include "engine/index/sparse_kernels.h"
+#include "engine/index/sparse_term_search.h"
 
 namespace almagest {
 namespace {
@@ -24,7 +26,9 @@ constexpr size_t kNarrowedTermsMin = 16;
 // Less than the product of any two floats above 0.
 constexpr double kSmallestProduct = 1e-300;
 
-struct Scratch {
+struct BlockScratch {
+  SparseQueryTerms terms;
+  SparseTermSplit split;
   SparseBounds bounds;
   SparseBlocks blocks;
   std::vector<uint32_t> candidates;
@@ -33,14 +37,14 @@ struct Scratch {
 
 class BlockSearch {
  public:
-  BlockSearch(const SparseIndex::Arrays& arrays, const SparseQuery& query, Scratch& scratch)
+  BlockSearch(const SparseIndex::Arrays& arrays, const SparseQuery& query, BlockScratch& scratch)
       : arrays_(arrays),
         query_(query),
         bounds_(scratch.bounds),
         blocks_(scratch.blocks),
         candidates_(scratch.candidates),
         largest_(scratch.largest),
-        best_(query.k) {}
+        hits_(arrays, query) {}
 
   Result<std::vector<ScoredRow>> Run() {
     blocks_.Start(arrays_, bounds_);
@@ -61,19 +65,16 @@ class BlockSearch {
         std::erase_if(candidates_, [&](uint32_t b) { return bounds_.blocks[b] < reach; });
         batch = std::min(candidates_.size(), kBlocksPerBatchMax);
       }
-      if (candidates_.empty()) return best_.Take();
+      if (candidates_.empty()) return hits_.Take();
     }
   }
 
  private:
   // Blocks with less cannot change the result.
-  float BoundToReach() const { return best_.full() ? bounds_.BoundOf(best_.threshold()) : 0.0f; }
+  float BoundToReach() const { return hits_.full() ? bounds_.BoundOf(hits_.threshold()) : 0.0f; }
 
   // Smaller sums are no hits, given that hits have a sum above 0.
-  double SumToReach() const {
-    const double threshold = std::min(best_.threshold(), std::numeric_limits<float>::max());
-    return std::max(threshold * (1.0 - 1e-7), kSmallestProduct);
-  }
+  double SumToReach() const { return std::max(hits_.SumToReach(), kSmallestProduct); }
 
   void PrefetchRows() const {
     for (const uint32_t block : blocks_.chosen()) {
@@ -117,8 +118,8 @@ class BlockSearch {
     if (!std::is_sorted(candidates_.begin(), end)) std::sort(candidates_.begin(), end);
     blocks_.Choose({candidates_.data(), count});
     if (!arrays_.row_of.empty()) PrefetchRows();
-    const float threshold = best_.threshold();
-    const bool has_score_to_reach = best_.full() && threshold > 0.0f;
+    const float threshold = hits_.threshold();
+    const bool has_score_to_reach = hits_.full() && threshold > 0.0f;
     // Else a sum of 0 or less may be a hit.
     const bool by_score = has_score_to_reach || bounds_.only_positive;
     if (has_score_to_reach && count > kFirstBlocks && bounds_.terms.size() >= kNarrowedTermsMin) {
@@ -130,21 +131,13 @@ class BlockSearch {
       uint32_t rows = by_score ? SumsAtLeast(sums, SumToReach()) : blocks_.RowsWithTerms(number);
       for (; rows != 0; rows &= rows - 1) {
         const auto place = static_cast<uint32_t>(std::countr_zero(rows));
-        PushPosition(blocks_.chosen()[number] * kRowsPerBlock + place, sums[place]);
+        hits_.Push(blocks_.chosen()[number] * kRowsPerBlock + place,
+                   static_cast<float>(sums[place]));
       }
     }
     blocks_.Release();
     for (auto block = candidates_.begin(); block != end; ++block) bounds[*block] = 0.0f;
     candidates_.erase(candidates_.begin(), end);
-  }
-
-  void PushPosition(uint32_t position, double sum) {
-    if (position >= arrays_.meta.row_count) return;  // Damaged.
-    const auto score = static_cast<float>(sum);
-    if (score < best_.threshold()) return;
-    const uint32_t row = arrays_.row_of.empty() ? position : arrays_.row_of[position];
-    if (row >= arrays_.meta.row_count) return;  // Damaged.
-    if (best_.Accepts(score, row) && query_.filter.Counts(row)) best_.Push(row, score);
   }
 
   const SparseIndex::Arrays& arrays_;
@@ -153,7 +146,7 @@ class BlockSearch {
   SparseBlocks& blocks_;
   std::vector<uint32_t>& candidates_;
   std::vector<float>& largest_;
-  TopK best_;
+  SparseHits hits_;
 };
 
 }  // namespace
@@ -161,9 +154,17 @@ class BlockSearch {
 Result<std::vector<ScoredRow>> SparseIndex::Search(const SparseQuery& query) const {
   ALMAGEST_TRY_VOID(ValidateSparse(query.query));
   if (query.k == 0) return std::vector<ScoredRow>{};
-  thread_local Scratch scratch;
-  ALMAGEST_TRY_VOID(scratch.bounds.Compute(*this, arrays_, query.query));
-  if (scratch.bounds.terms.empty()) return std::vector<ScoredRow>{};
+  thread_local BlockScratch scratch;
+  const SparseQueryTerms& terms = scratch.terms;
+  ALMAGEST_TRY_VOID(scratch.terms.Find(arrays_, query.query));
+  if (terms.terms.empty()) return std::vector<ScoredRow>{};
+  if (query.plan != SparsePlan::kBlocks && scratch.split.Choose(terms, arrays_.meta.row_count) &&
+      (query.plan == SparsePlan::kTerms ||
+       (scratch.split.IsPreferred(arrays_.meta.row_count) &&
+        !SparseBounds::HasFewRows(arrays_.meta.row_count, query.filter)))) {
+    return SearchByTerms(arrays_, query, terms, scratch.split);
+  }
+  scratch.bounds.Compute(arrays_, terms);
   if (query.filter.allowed_words != nullptr && !scratch.bounds.Restrict(arrays_, query.filter)) {
     return std::vector<ScoredRow>{};
   }

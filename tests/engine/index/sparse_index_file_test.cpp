@@ -35,9 +35,12 @@ void ExpectSearchesStayInside(const SparseIndex& index, Random& random) {
   std::vector<uint64_t> allowed(BitmapWords(index.row_count()), 0);
   for (uint64_t& word : allowed) word = Below(random, 20) == 0 ? 1 : 0;
   for (int trial = 0; trial < 4; ++trial) {
-    const SparseTerms terms =
-        index_test::ToSparse(index_test::RandomSparse(random, 12, 60, trial == 3));
+    SparseTerms terms = index_test::ToSparse(index_test::RandomSparse(random, 12, 60, trial == 3));
+    if (trial < 3) {
+      for (float& weight : terms.weights) weight += 0.5f;  // None is 0.
+    }
     SparseQuery query;
+    query.plan = trial % 2 == 0 ? SparsePlan::kTerms : SparsePlan::kBlocks;
     query.query = terms.View();
     query.k = trial == 2 ? 3000 : 10;
     if (trial == 1) query.filter.allowed_words = allowed.data();
@@ -78,13 +81,18 @@ TEST(SparseIndexFileTest, AFileGivesTheSameResults) {
 
 TEST(SparseIndexFileTest, SearchesOfDamagedArraysStayInside) {
   Random data_random(5);
-  const SparseIndexArrays intact = BuildIndex(RandomRows(data_random, 3000, true), 3000);
-  ASSERT_FALSE(intact.maxima.empty());  // Both forms of lists are there.
-  ASSERT_FALSE(intact.places.empty());
+  const SparseIndexArrays any_weights = BuildIndex(RandomRows(data_random, 3000, true), 3000);
+  NaiveSparse rows = RandomRows(data_random, 3000, false);
+  for (auto& [row, weights] : rows) {
+    for (auto& [term, weight] : weights) weight += 0.5f;
+  }
+  const SparseIndexArrays positive = BuildIndex(rows, 3000);  // Both plans can search it.
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);
-    SparseIndexArrays damaged = intact;
+    SparseIndexArrays damaged = seed % 2 == 0 ? any_weights : positive;
+    ASSERT_FALSE(damaged.maxima.empty());  // Both forms of lists are there.
+    ASSERT_FALSE(damaged.places.empty());
     const auto bytes = [](auto& array) { return std::as_writable_bytes(std::span(array)); };
     const std::span<std::byte> parts[] = {bytes(damaged.terms),
                                           bytes(damaged.lists),

@@ -32,6 +32,18 @@ SparseIndexArrays BuildIndex(const NaiveSparse& rows, uint32_t row_count, bool o
   return builder.Finish(row_count);
 }
 
+// By every plan, the one that the index would choose included.
+void ExpectAgrees(const SparseIndex& index, const NaiveSparse& rows, SparseQuery query) {
+  const auto expected = index_test::NaiveSparseSearch(rows, query);
+  for (const SparsePlan plan : {SparsePlan::kChosen, SparsePlan::kTerms, SparsePlan::kBlocks}) {
+    SCOPED_TRACE(testing::Message() << "plan " << static_cast<int>(plan));
+    query.plan = plan;
+    const auto found = index.Search(query);
+    ASSERT_TRUE(found.has_value());
+    ASSERT_EQ(*found, expected);
+  }
+}
+
 TEST(SparseIndexTest, SearchAgreesWithTheDefinition) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     Random random(seed);
@@ -62,9 +74,7 @@ TEST(SparseIndexTest, SearchAgreesWithTheDefinition) {
       }
       if (Below(random, 4) == 0)
         query.filter.row_limit = static_cast<uint32_t>(Below(random, 3000));
-      const auto found = index.Search(query);
-      ASSERT_TRUE(found.has_value());
-      ASSERT_EQ(*found, index_test::NaiveSparseSearch(rows, query));
+      ASSERT_NO_FATAL_FAILURE(ExpectAgrees(index, rows, query));
     }
   }
 }
@@ -107,7 +117,7 @@ TEST(SparseIndexTest, EqualScoresAreInTheOrderOfRowsAtEveryBoundary) {
           SparseQuery query;
           query.query = {terms, weights};
           query.k = k;
-          ASSERT_EQ(*arrays.View().Search(query), index_test::NaiveSparseSearch(rows, query));
+          ASSERT_NO_FATAL_FAILURE(ExpectAgrees(arrays.View(), rows, query));
         }
       }
     }
@@ -139,7 +149,7 @@ TEST(SparseIndexTest, WeightsOfEverySizeAndSignAreExact) {
       SparseQuery query;
       query.query = terms.View();
       query.k = 1 + Below(random, 30);
-      ASSERT_EQ(*arrays.View().Search(query), index_test::NaiveSparseSearch(rows, query));
+      ASSERT_NO_FATAL_FAILURE(ExpectAgrees(arrays.View(), rows, query));
     }
   }
 }
