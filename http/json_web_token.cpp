@@ -83,7 +83,7 @@ Result<> ParseAccess(const JsonValue& access, AccessRights* rights, bool* constr
   return {};
 }
 
-Result<AccessRights::Condition> ParseCondition(const JsonValue& claim) {
+Result<AccessRights::Condition> ReadTokenCondition(const JsonValue& claim) {
   AccessRights::Condition condition;
   ALMAGEST_TRY(const JsonValue collection, claim.Require("collection"));
   ALMAGEST_TRY(const std::string_view name, collection.AsString());
@@ -115,7 +115,7 @@ Result<> ParseClaims(const JsonValue& claims, AccessRights* rights, std::optiona
     rights->global = AccessRights::Global::kManage;
   }
   if (const auto value_exists = claims.Find("value_exists")) {
-    ALMAGEST_TRY(rights->condition, ParseCondition(*value_exists));
+    ALMAGEST_TRY(rights->condition, ReadTokenCondition(*value_exists));
   }
   return {};
 }
