@@ -77,7 +77,7 @@ std::vector<float> EqualiseLengths(const DenseRowsView& rows) {
 }  // namespace
 
 uint32_t DefaultCodeBits(uint32_t dimension) {
-  if (dimension <= 192) return std::max<uint32_t>(64, dimension / 8 * 8);
+  if (dimension <= 192) return std::max<uint32_t>(64, (dimension + 7) / 8 * 8);
   return std::clamp<uint32_t>((dimension / 3 + 32) / 64 * 64, 192, 1024);
 }
 

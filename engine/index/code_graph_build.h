@@ -36,9 +36,8 @@ struct CodeGraphBuildOptions {
   std::function<bool(size_t rows_done)> progress;
 };
 
-// One bit per dimension up to 192 dimensions, in whole bytes (up to 7 directions of least variance
-// have none: 32 bytes a row less, and nothing measurable lost), but at least 64: fewer estimate too
-// badly. A third of that beyond, at least 192 and at most 1,024 bits.
+// One bit per dimension up to 192 dimensions, but at least 64: fewer estimate too badly. A third
+// of that beyond, at least 192 and at most 1,024 bits.
 uint32_t DefaultCodeBits(uint32_t dimension);
 
 // Whether rounding the rows to half precision moves them by little beside how far they lie apart,

@@ -148,7 +148,11 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
     const auto middle = scored.begin() + static_cast<ptrdiff_t>(std::min(kept, scored.size()));
     std::partial_sort(scored.begin(), middle, scored.end(), ComesBefore);
     found.assign(scored.begin(), middle);
-    scan = found.size() < k && attempt == kWidenings;
+    // Where what matches lies away from the query, there are more rows in between than a walk keeps
+    // as bridges: it has found the matches that it met, and not the nearest.
+    const bool behind =
+        filtered && found.size() >= k && found[k - 1].score < walk.bridged_down_to();
+    scan = behind || (found.size() < k && attempt == kWidenings);
   }
   if (scan) {
     TopK best(kept);

@@ -150,7 +150,7 @@ bool CodeWalk::Walk(size_t beam_width, const RowFilter* filter, size_t bridges_m
     const bool bridges_open = filter != nullptr && (!beam.full() || bridges_left > 0);
     const bool bridge = bridges_open && bridges.Advance() && bridges.NextKey() < beam.threshold() &&
                         (!more || bridges.NextKey() < beam.NextKey());
-    if (!more && !bridge) return true;
+    if (!more && !bridge) break;
     if (bridge && beam.full()) --bridges_left;
     CandidateBeam& from = bridge ? bridges : beam;
     const uint32_t row = from.TakeNext();
@@ -166,6 +166,13 @@ bool CodeWalk::Walk(size_t beam_width, const RowFilter* filter, size_t bridges_m
     }
     Meet(graph_.Node(row), similarity, filter, adjustment, bridges_open);
   }
+  bridges_end_ = std::numeric_limits<float>::infinity();
+  if (filter == nullptr) return true;
+  if (bridges.full()) bridges_end_ = bridges.threshold();
+  if (bridges_left == 0 && bridges.Advance()) {
+    bridges_end_ = std::min(bridges_end_, bridges.NextKey());
+  }
+  return true;
 }
 
 }  // namespace almagest

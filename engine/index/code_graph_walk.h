@@ -144,6 +144,10 @@ class CodeWalk {
   void Prefetch(uint32_t row) const;
 
   uint64_t rows_visited() const { return scratch_.visited.count(); }
+  // The similarity down to which the last walk went through all the rows that it met and that do
+  // not count; -infinity if there is no end. Rows that count and are less similar may lie behind
+  // others that it left aside.
+  float bridged_down_to() const { return -bridges_end_ / graph_.meta().factor_scale; }
 
  private:
   void FillTables();
@@ -160,6 +164,7 @@ class CodeWalk {
   const float* row_query_ = nullptr;  // The query as rows are stored.
   float score_scale_ = 1.0f;          // Kernel's value to similarity.
   float score_added_ = 0.0f;
+  float bridges_end_ = std::numeric_limits<float>::infinity();  // As a key.
 };
 
 }  // namespace almagest

@@ -28,12 +28,13 @@ class Subject {
  public:
   explicit Subject(const AnnData& data) : data_(data) {}
 
-  Result<> Open() {
+  // Sealed when it has `rows`.
+  Result<> Open(uint32_t rows) {
     CollectionConfig config;
     config.dense[""].dimension = data_.dimension;
     config.dense[""].distance = data_.cosine ? Distance::kCosine : Distance::kEuclid;
     config.dense[""].hnsw.full_scan_threshold_kb = 1;
-    config.optimizer.seal_rows = std::max(data_.rows, 1000u);
+    config.optimizer.seal_rows = std::max(rows, 1000u);
     ALMAGEST_TRY(collection_, Collection::Open(1, "churn", config, store_, folder_.path()));
     return {};
   }
@@ -196,7 +197,7 @@ Result<> MeasureChurn(const AnnData& data, BenchReport& report) {
   std::vector<uint32_t> shuffled = all;
   std::shuffle(shuffled.begin(), shuffled.end(), random);
   Subject fresh(data);
-  ALMAGEST_TRY_VOID(fresh.Open());
+  ALMAGEST_TRY_VOID(fresh.Open(data.rows));
   ALMAGEST_TRY_VOID(fresh.Upsert(all, own));
   ALMAGEST_TRY_VOID(fresh.Settle());
   {
@@ -205,19 +206,19 @@ Result<> MeasureChurn(const AnnData& data, BenchReport& report) {
     std::sort(left.begin(), left.end());
     Subject changed(data);
     Subject rest(data);
-    ALMAGEST_TRY_VOID(changed.Open());
+    ALMAGEST_TRY_VOID(changed.Open(data.rows));
     ALMAGEST_TRY_VOID(changed.Upsert(all, own));
     ALMAGEST_TRY_VOID(changed.Settle());
     ALMAGEST_TRY_VOID(changed.Delete(std::span(shuffled).first(deleted)));
     ALMAGEST_TRY_VOID(changed.Settle());
-    ALMAGEST_TRY_VOID(rest.Open());
+    ALMAGEST_TRY_VOID(rest.Open(static_cast<uint32_t>(left.size())));
     ALMAGEST_TRY_VOID(rest.Upsert(left, own));
     ALMAGEST_TRY_VOID(rest.Settle());
     ALMAGEST_TRY_VOID(Compare("30 % deleted", changed, rest, data, report));
   }
   {
     Subject changed(data);
-    ALMAGEST_TRY_VOID(changed.Open());
+    ALMAGEST_TRY_VOID(changed.Open(data.rows));
     ALMAGEST_TRY_VOID(changed.Upsert(all, [&](uint32_t id) { return (id + 1) % data.rows; }));
     ALMAGEST_TRY_VOID(changed.Settle());
     ALMAGEST_TRY_VOID(changed.Upsert(shuffled, own));
@@ -226,7 +227,7 @@ Result<> MeasureChurn(const AnnData& data, BenchReport& report) {
   }
   if (!data.cosine) return {};  // Euclidean fields have no adapters.
   Subject changed(data);
-  ALMAGEST_TRY_VOID(changed.Open());
+  ALMAGEST_TRY_VOID(changed.Open(data.rows));
   ALMAGEST_TRY_VOID(changed.Upsert(all, own));
   ALMAGEST_TRY_VOID(changed.Settle());
   ALMAGEST_TRY_VOID(changed.Reembed(6));

@@ -163,6 +163,34 @@ TEST(SearchCodeGraph, FilteredWalksFindTheMatches) {
   }
 }
 
+// Half of the rows match, those on one side; the queries are on the other, far from all of them.
+TEST(SearchCodeGraph, MatchesAwayFromTheQueryAreFound) {
+  Random random(27);
+  const Dataset data = RandomRows(random, 5000, 12, /*unit=*/false, 0.0);
+  const CodeGraphArrays arrays = Build(data, Metric::kEuclid);
+  const CodeGraph graph = arrays.View();
+  std::vector<uint64_t> allowed(BitmapWords(5000), 0);
+  for (uint32_t row = 0; row < 5000; ++row) {
+    if (data.View().Row(row)[0] < 0) allowed[row / 64] |= uint64_t{1} << (row % 64);
+  }
+  double recall = 0.0;
+  for (int q = 0; q < 50; ++q) {
+    auto values = RandomVector(random, 12, /*unit=*/false);
+    values[0] = 3;
+    DenseQuery query;
+    query.metric = Metric::kEuclid;
+    query.query = values.data();
+    query.filter.allowed_words = allowed.data();
+    query.filter.row_limit = 5000;
+    const auto found = SearchCodeGraph(graph, query, 10);
+    ASSERT_TRUE(found.has_value());
+    ASSERT_EQ(found->size(), 10u);
+    ExpectWellFormed(*found, query, data);
+    recall += Recall(*found, NaiveDense(data, query)) / 50;
+  }
+  EXPECT_GE(recall, 0.95);
+}
+
 TEST(SearchCodeGraph, NeverFewerThanThereAre) {
   Random random(24);
   for (const uint32_t count : {1u, 2u, 31u, 33u, 65u, 300u, 2000u}) {
@@ -274,7 +302,7 @@ TEST(BuildCodeGraph, RefusesWhatItCannotBuild) {
   EXPECT_EQ(code(Metric::kDot, [](auto& o) { o.build_beam = 31; }), "kInvalidArgument");
   EXPECT_EQ(code(Metric::kDot, [](auto& o) { o.thread_count = 0; }), "kInvalidArgument");
   EXPECT_EQ(DefaultCodeBits(784), 256u);
-  EXPECT_EQ(DefaultCodeBits(100), 96u);
+  EXPECT_EQ(DefaultCodeBits(100), 104u);
   EXPECT_EQ(DefaultCodeBits(1), 64u);
 }
 
