@@ -3,9 +3,11 @@
 // Filtered search. Few matches are scanned. Otherwise the walk keeps two beams: rows that count,
 // which are the candidates for the answer, and rows that do not, which are walked through as
 // bridges as long as they are better than the worst candidate. Once the candidates' beam is full,
-// bridges may cost as much as scanning the matches would. A node's estimates cover all of its
-// neighbours at once, so looking behind a row that does not count costs one visit. The beam is
-// widened, up to four times where few rows count, since the same rows are met more often then.
+// bridges may cost as much as scanning the matches would. Where the k-th match lies beyond the
+// bridges that a walk keeps, nearer ones may lie behind others: then all matches are scanned.
+// A node's estimates cover all of its neighbours at once, so looking behind a row that does not
+// count costs one visit. The beam is widened, up to four times where few rows count, since the same
+// rows are met more often then.
 #pragma once
 
 #include <cstdint>
