@@ -26,11 +26,11 @@ Result<PointInput> ParsePoint(const JsonValue& value, TextResolver& texts) {
   PointInput point;
   ALMAGEST_TRY(const JsonValue id, value.Require("id"));
   ALMAGEST_TRY(point.id, ParsePointId(id));
-  auto vectors = value.Find("vector");
-  if (!vectors) vectors = value.Find("vectors");
-  if (vectors) {
-    ALMAGEST_TRY(point.vectors, ParsePointVectors(*vectors, texts));
-  }
+  // Qdrant knows `vectors` as another name. A point without vectors says so: `"vector": {}`.
+  const auto vectors = value.Find("vectors");
+  ALMAGEST_TRY(const JsonValue vector,
+               vectors ? Result<JsonValue>(*vectors) : value.Require("vector"));
+  ALMAGEST_TRY(point.vectors, ParsePointVectors(vector, texts));
   if (const auto payload = value.Find("payload")) {
     ALMAGEST_TRY(point.payload, ParsePayload(*payload));
   }

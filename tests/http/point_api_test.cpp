@@ -147,7 +147,8 @@ TEST_F(PointApiTest, UpsertKeepsWhatWasGiven) {
 }
 
 TEST_F(PointApiTest, APointNamedTwiceIsAnsweredOnce) {
-  Do("PUT", "/collections/c/points", R"({"points": [{"id": 1}, {"id": 2}]})");
+  Do("PUT", "/collections/c/points",
+     R"({"points": [{"id": 1, "vector": {}}, {"id": 2, "vector": {}}]})");
   const json found = Do("POST", "/collections/c/points", R"({"ids": [2, 1, 2, 9, 1]})");
   EXPECT_EQ(found, json::parse(R"([{"id": 2}, {"id": 1}])"));
 }
@@ -166,18 +167,22 @@ TEST_F(PointApiTest, VectorsOfMatchingPointsAreUpdatedAndNothingElse) {
 }
 
 TEST_F(PointApiTest, UpdateModesAndFiltersHold) {
-  Do("PUT", "/collections/c/points", R"({"points": [{"id": 1, "payload": {"n": 1}}]})");
   Do("PUT", "/collections/c/points",
-     R"({"points": [{"id": 1, "payload": {"n": 2}}, {"id": 2, "payload": {"n": 2}}],
+     R"({"points": [{"id": 1, "vector": {}, "payload": {"n": 1}}]})");
+  Do("PUT", "/collections/c/points",
+     R"({"points": [{"id": 1, "vector": {}, "payload": {"n": 2}},
+         {"id": 2, "vector": {}, "payload": {"n": 2}}],
          "update_mode": "insert_only"})");
   EXPECT_EQ(Point("1").at("payload").at("n"), 1);
   EXPECT_EQ(Point("2").at("payload").at("n"), 2);
   Do("PUT", "/collections/c/points",
-     R"({"points": [{"id": 2, "payload": {"n": 3}}, {"id": 3}], "update_mode": "update_only"})");
+     R"({"points": [{"id": 2, "vector": {}, "payload": {"n": 3}},
+         {"id": 3, "vector": {}}], "update_mode": "update_only"})");
   EXPECT_EQ(Point("2").at("payload").at("n"), 3);
   EXPECT_EQ(server_.Call("GET", "/collections/c/points/3").status, 404u);
   Do("PUT", "/collections/c/points",
-     R"({"points": [{"id": 1, "payload": {"n": 9}}, {"id": 2, "payload": {"n": 9}}],
+     R"({"points": [{"id": 1, "vector": {}, "payload": {"n": 9}},
+         {"id": 2, "vector": {}, "payload": {"n": 9}}],
          "update_filter": {"must": {"key": "n", "match": {"value": 3}}}})");
   EXPECT_EQ(Point("1").at("payload").at("n"), 1);
   EXPECT_EQ(Point("2").at("payload").at("n"), 9);
@@ -185,7 +190,7 @@ TEST_F(PointApiTest, UpdateModesAndFiltersHold) {
 
 TEST_F(PointApiTest, PayloadCallsMergeReplaceAndRemove) {
   Do("PUT", "/collections/c/points",
-     R"({"points": [{"id": 1, "payload": {"a": {"b": 1}, "k": 2}}]})");
+     R"({"points": [{"id": 1, "vector": {}, "payload": {"a": {"b": 1}, "k": 2}}]})");
   Do("POST", "/collections/c/points/payload",
      R"({"points": [1], "payload": {"c": 5}, "key": "a"})");
   EXPECT_EQ(Point("1").at("payload"), json::parse(R"({"a": {"b": 1, "c": 5}, "k": 2})"));
@@ -209,7 +214,8 @@ TEST_F(PointApiTest, VectorCallsSetAndRemove) {
 
 TEST_F(PointApiTest, BatchAppliesInOrder) {
   const json results = Do("POST", "/collections/c/points/batch?wait=true", R"({"operations": [
-      {"upsert": {"points": [{"id": 1, "payload": {"a": 1}}, {"id": 2}, {"id": 3}]}},
+      {"upsert": {"points": [{"id": 1, "vector": {}, "payload": {"a": 1}}, {"id": 2, "vector": {}},
+         {"id": 3, "vector": {}}]}},
       {"set_payload": {"points": [1], "payload": {"b": 2}}},
       {"delete_payload": {"points": [1], "keys": ["a"]}},
       {"overwrite_payload": {"points": [2], "payload": {"c": 3}}},
@@ -227,9 +233,10 @@ TEST_F(PointApiTest, BatchAppliesInOrder) {
 }
 
 TEST_F(PointApiTest, ABatchWithOneBadOperationWritesNothing) {
-  Do("PUT", "/collections/c/points", R"({"points": [{"id": 1, "payload": {"a": 1}}]})");
+  Do("PUT", "/collections/c/points",
+     R"({"points": [{"id": 1, "vector": {}, "payload": {"a": 1}}]})");
   const Answer bad = server_.Call("POST", "/collections/c/points/batch", R"({"operations": [
-      {"upsert": {"points": [{"id": 2}]}},
+      {"upsert": {"points": [{"id": 2, "vector": {}}]}},
       {"clear_payload": {"points": [1]}},
       {"update_vectors": {"points": [{"id": 99, "vector": {"d": [1, 1]}}]}}]})");
   EXPECT_EQ(bad.status, 404u);
@@ -239,7 +246,7 @@ TEST_F(PointApiTest, ABatchWithOneBadOperationWritesNothing) {
 }
 
 TEST_F(PointApiTest, DeletingTwiceSucceeds) {
-  Do("PUT", "/collections/c/points", R"({"points": [{"id": 1}]})");
+  Do("PUT", "/collections/c/points", R"({"points": [{"id": 1, "vector": {}}]})");
   Do("POST", "/collections/c/points/delete", R"({"points": [1, 2]})");
   Do("POST", "/collections/c/points/delete", R"({"points": [1, 2]})");
   EXPECT_EQ(server_.Call("GET", "/collections/c/points/1").error(),
@@ -248,7 +255,8 @@ TEST_F(PointApiTest, DeletingTwiceSucceeds) {
 
 TEST_F(PointApiTest, PointsByIdLeaveOutTheAbsentAndWhatWasNotAsked) {
   Do("PUT", "/collections/c/points",
-     R"({"points": [{"id": 1, "vector": {"d": [1, 2]}, "payload": {"a": 1, "b": 2}}, {"id": 2}]})");
+     R"({"points": [{"id": 1, "vector": {"d": [1, 2]}, "payload": {"a": 1, "b": 2}},
+         {"id": 2, "vector": {}}]})");
   EXPECT_EQ(Do("POST", "/collections/c/points", R"({"ids": [2, 7, 1]})").dump(),
             R"([{"id":2},{"id":1}])");
   EXPECT_EQ(Do("POST", "/collections/c/points",
@@ -259,7 +267,7 @@ TEST_F(PointApiTest, PointsByIdLeaveOutTheAbsentAndWhatWasNotAsked) {
 TEST_F(PointApiTest, ScrollPagesInIdOrder) {
   std::string points;
   for (const char* id : {"5", "\"550e8400-e29b-41d4-a716-446655440000\"", "1", "3"}) {
-    points += (points.empty() ? "" : ",") + std::string("{\"id\": ") + id + "}";
+    points += (points.empty() ? "" : ",") + std::string("{\"id\": ") + id + ",\"vector\":{}}";
   }
   Do("PUT", "/collections/c/points", "{\"points\": [" + points + "]}");
   json page = Do("POST", "/collections/c/points/scroll", R"({"limit": 2})");
@@ -272,7 +280,8 @@ TEST_F(PointApiTest, ScrollPagesInIdOrder) {
 
 TEST_F(PointApiTest, PayloadIndexesOrderScrolls) {
   Do("PUT", "/collections/c/points",
-     R"({"points": [{"id": 1, "payload": {"n": 5}}, {"id": 2, "payload": {"n": 7}}, {"id": 3}]})");
+     R"({"points": [{"id": 1, "vector": {}, "payload": {"n": 5}},
+         {"id": 2, "vector": {}, "payload": {"n": 7}}, {"id": 3, "vector": {}}]})");
   EXPECT_EQ(server_.Call("POST", "/collections/c/points/scroll", R"({"order_by": "n"})").status,
             400u);
   Do("PUT", "/collections/c/index?wait=true",
