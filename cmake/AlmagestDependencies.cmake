@@ -43,3 +43,7 @@ find_library(STEMMER_LIBRARY stemmer REQUIRED)
 add_library(stemmer::stemmer UNKNOWN IMPORTED)
 set_target_properties(stemmer::stemmer PROPERTIES IMPORTED_LOCATION "${STEMMER_LIBRARY}"
                                                   INTERFACE_INCLUDE_DIRECTORIES "${STEMMER_INCLUDE_DIR}")
+# The server's malloc. Sanitizers bring their own.
+if(NOT ALMAGEST_SANITIZE)
+  find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
+endif()

@@ -9,7 +9,9 @@
 
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <tuple>
+#include <unordered_map>
 
 namespace almagest {
 namespace {
@@ -38,6 +40,34 @@ const prometheus::Histogram::BucketBoundaries& LatencyBuckets() {
   return buckets;
 }
 
+// What one answer is counted under. Looked up by views, so that counting allocates nothing.
+struct Series {
+  std::string method;
+  std::string route;
+  unsigned status = 0;
+};
+struct SeriesView {
+  SeriesView(std::string_view given_method, std::string_view given_route, unsigned given_status)
+      : method(given_method), route(given_route), status(given_status) {}
+  SeriesView(const Series& series)
+      : method(series.method), route(series.route), status(series.status) {}
+  bool operator==(const SeriesView&) const = default;
+  std::string_view method;
+  std::string_view route;
+  unsigned status;
+};
+struct SeriesHash {
+  using is_transparent = void;
+  size_t operator()(const SeriesView& series) const {
+    const std::hash<std::string_view> hash;
+    return hash(series.route) * 31 + hash(series.method) * 7 + series.status;
+  }
+};
+struct SeriesEqual {
+  using is_transparent = void;
+  bool operator()(const SeriesView& a, const SeriesView& b) const { return a == b; }
+};
+
 }  // namespace
 
 struct Metrics::State {
@@ -51,6 +81,15 @@ struct Metrics::State {
                                                            .Name("rest_responses_duration_seconds")
                                                            .Help("Time in the handler, by route.")
                                                            .Register(registry);
+  struct Counted {
+    prometheus::Counter* requests = nullptr;
+    prometheus::Histogram* latency = nullptr;
+  };
+  // The families' entries by what they count: their own look-up by labels costs microseconds.
+  std::mutex mutex;
+  std::unordered_map<Series, Counted, SeriesHash, SeriesEqual> counted;
+  // Under `mutex`.
+  Counted Add(std::string_view method, std::string_view route, unsigned status);
 
   // One scrape's gauges, in a registry of their own so that dropped collections vanish.
   static void AddGauge(prometheus::Registry& gauges, const std::string& name,
@@ -59,11 +98,8 @@ struct Metrics::State {
   }
 };
 
-Metrics::Metrics() : state_(std::make_unique<State>()) {}
-Metrics::~Metrics() = default;
-
-void Metrics::CountRequest(std::string_view method, std::string_view route, unsigned status,
-                           double seconds) {
+Metrics::State::Counted Metrics::State::Add(std::string_view method, std::string_view route,
+                                            unsigned status) {
   // Endpoints as Qdrant's dashboards know them.
   constexpr std::string_view kCollectionPart = "{collection}";
   std::string endpoint(route);
@@ -72,8 +108,28 @@ void Metrics::CountRequest(std::string_view method, std::string_view route, unsi
   const prometheus::Labels labels{{"method", std::string(method)}, {"endpoint", endpoint}};
   prometheus::Labels with_status = labels;
   with_status.emplace("status", std::to_string(status));
-  state_->requests.Add(with_status).Increment();
-  state_->latency.Add(labels, LatencyBuckets()).Observe(seconds);
+  const Counted added{&requests.Add(with_status), &latency.Add(labels, LatencyBuckets())};
+  counted.emplace(Series{std::string(method), std::string(route), status}, added);
+  return added;
+}
+
+Metrics::Metrics() : state_(std::make_unique<State>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::CountRequest(std::string_view method, std::string_view route, unsigned status,
+                           double seconds) {
+  State::Counted counted;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto known = state_->counted.find(SeriesView(method, route, status));
+    if (known != state_->counted.end()) {
+      counted = known->second;
+    } else {
+      counted = state_->Add(method, route, status);
+    }
+  }
+  counted.requests->Increment();
+  counted.latency->Observe(seconds);
 }
 
 std::vector<Metrics::RequestCount> Metrics::Requests() const {

@@ -18,6 +18,7 @@ namespace http = beast::http;
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kStreamPollInterval{200};
 constexpr std::chrono::milliseconds kLingerTimeout{2'000};
+constexpr size_t kReadBytes = 16u << 10;  // At once, of a request's beginning: most are shorter.
 constexpr size_t kLingerBytesMax = 64u << 20;
 constexpr size_t kUploadStride = 1u << 20;  // What must come within a body timeout.
 constexpr const char* kTooManyWait = "Service unavailable: too many requests wait";
@@ -66,21 +67,30 @@ Session::Session(Socket socket, Transport::TlsContext tls, SessionContext& conte
 
 void Session::StartTimer(std::chrono::milliseconds timeout) {
   timed_out_ = false;
+  deadline_ = std::chrono::steady_clock::now() + timeout;
+  if (!timer_armed_ || timer_.expiry() > *deadline_) ArmTimer();
+}
+
+void Session::ArmTimer() {
+  timer_armed_ = true;
+  timer_.expires_at(*deadline_);  // Aborts a wait that was begun before.
   const uint64_t round = ++timer_round_;
-  timer_.expires_after(timeout);
   timer_.async_wait([self = shared_from_this(), round](beast::error_code error) {
-    // A wait that had already fired when StopTimer came is told apart by its round.
+    // A wait that had already fired when it was aborted is told apart by its round.
     if (error || self->timer_round_ != round) return;
+    self->timer_armed_ = false;
+    if (!self->deadline_) return;
+    if (std::chrono::steady_clock::now() < *self->deadline_) {
+      self->ArmTimer();
+      return;
+    }
     self->timed_out_ = true;
     beast::error_code ignored;
     self->transport_.socket().cancel(ignored);
   });
 }
 
-void Session::StopTimer() {
-  ++timer_round_;
-  timer_.cancel();
-}
+void Session::StopTimer() { deadline_.reset(); }
 
 void Session::Drain() {
   if (!busy_) Abort();
@@ -90,6 +100,10 @@ void Session::Abort() {
   beast::error_code ignored;
   transport_.socket().shutdown(Socket::shutdown_both, ignored);
   transport_.socket().close(ignored);
+  // The wait holds the session.
+  ++timer_round_;
+  timer_armed_ = false;
+  timer_.cancel();
 }
 
 asio::awaitable<void> Session::Run() {
@@ -117,7 +131,7 @@ asio::awaitable<bool> Session::Handshake() {
 
 asio::awaitable<bool> Session::WaitForRequest() {
   StartTimer(context_.options.idle_timeout);
-  auto [error, count] = co_await transport_.async_read_some(buffer_.prepare(4096), kToken);
+  auto [error, count] = co_await transport_.async_read_some(buffer_.prepare(kReadBytes), kToken);
   StopTimer();
   buffer_.commit(count);
   co_return !error && count > 0;

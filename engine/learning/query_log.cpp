@@ -25,6 +25,20 @@ void FillRandom(void* target, size_t bytes) {
   }
 }
 
+// From the kernel, 32 keys at a time for each thread.
+void FillKey(std::array<uint64_t, 2>& key) {
+  struct Pool {
+    std::array<std::array<uint64_t, 2>, 32> keys;
+    size_t left = 0;
+  };
+  thread_local Pool pool;
+  if (pool.left == 0) {
+    FillRandom(pool.keys.data(), sizeof pool.keys);
+    pool.left = pool.keys.size();
+  }
+  key = pool.keys[--pool.left];
+}
+
 int HexValue(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
   if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
@@ -55,7 +69,7 @@ void QueryLog::DropOldest() {
 
 std::string QueryLog::Remember(uint32_t collection_id, LoggedQuery query) {
   Key key;
-  FillRandom(key.data(), sizeof key);
+  FillKey(key);
   std::string id;
   id.reserve(32);
   for (const uint64_t word : key) {

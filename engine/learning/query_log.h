@@ -28,7 +28,8 @@ class QueryLog {
   QueryLog(size_t capacity, size_t bytes_max);
 
   // Returns a fresh id of 32 hex digits: 128 bits from the kernel's random source, so that nobody
-  // can name a search that was not theirs by guessing. Cost: one system call and one allocation.
+  // can name a search that was not theirs by guessing. Cost: two allocations, and a system call
+  // for every 32 ids of a thread.
   std::string Remember(uint32_t collection_id, LoggedQuery query);
 
   // nullptr when the id is malformed, unknown, forgotten or belongs to another collection.

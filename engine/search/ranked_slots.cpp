@@ -14,14 +14,22 @@ std::vector<RankedSlot> MergeSegments(std::vector<std::vector<RankedSlot>> lists
   std::vector<RankedSlot> merged;
   if (lists.size() == 1) {
     merged = std::move(lists.front());
-    std::sort(merged.begin(), merged.end(), RanksBefore);
   } else {
-    std::unordered_map<Slot, float> newest;
-    for (const auto& list : lists) {
-      for (const RankedSlot& entry : list) newest[entry.slot] = entry.score;
+    size_t entries = 0;
+    for (const auto& list : lists) entries += list.size();
+    merged.reserve(entries);
+    // Newest first, so that the stable sort leaves the newest entry of a slot before the others.
+    for (auto list = lists.rbegin(); list != lists.rend(); ++list) {
+      merged.insert(merged.end(), list->begin(), list->end());
     }
-    merged = Ranked(newest);
+    std::stable_sort(merged.begin(), merged.end(),
+                     [](const RankedSlot& a, const RankedSlot& b) { return a.slot < b.slot; });
+    const auto same_slot = [](const RankedSlot& a, const RankedSlot& b) {
+      return a.slot == b.slot;
+    };
+    merged.erase(std::unique(merged.begin(), merged.end(), same_slot), merged.end());
   }
+  std::sort(merged.begin(), merged.end(), RanksBefore);
   if (merged.size() > k) merged.resize(k);
   return merged;
 }
