@@ -63,34 +63,7 @@ void FillHead(const HttpResponse& from, Message& to) {
 Session::Session(Socket socket, Transport::TlsContext tls, SessionContext& context)
     : transport_(std::move(socket), std::move(tls)),
       context_(context),
-      timer_(transport_.get_executor()) {}
-
-void Session::StartTimer(std::chrono::milliseconds timeout) {
-  timed_out_ = false;
-  deadline_ = std::chrono::steady_clock::now() + timeout;
-  if (!timer_armed_ || timer_.expiry() > *deadline_) ArmTimer();
-}
-
-void Session::ArmTimer() {
-  timer_armed_ = true;
-  timer_.expires_at(*deadline_);  // Aborts a wait that was begun before.
-  const uint64_t round = ++timer_round_;
-  timer_.async_wait([self = shared_from_this(), round](beast::error_code error) {
-    // A wait that had already fired when it was aborted is told apart by its round.
-    if (error || self->timer_round_ != round) return;
-    self->timer_armed_ = false;
-    if (!self->deadline_) return;
-    if (std::chrono::steady_clock::now() < *self->deadline_) {
-      self->ArmTimer();
-      return;
-    }
-    self->timed_out_ = true;
-    beast::error_code ignored;
-    self->transport_.socket().cancel(ignored);
-  });
-}
-
-void Session::StopTimer() { deadline_.reset(); }
+      timer_(std::make_shared<OperationTimer>(transport_.socket())) {}
 
 void Session::Drain() {
   if (!busy_) Abort();
@@ -100,10 +73,7 @@ void Session::Abort() {
   beast::error_code ignored;
   transport_.socket().shutdown(Socket::shutdown_both, ignored);
   transport_.socket().close(ignored);
-  // The wait holds the session.
-  ++timer_round_;
-  timer_armed_ = false;
-  timer_.cancel();
+  timer_->Cancel();
 }
 
 asio::awaitable<void> Session::Run() {
@@ -123,16 +93,16 @@ asio::awaitable<void> Session::Run() {
 
 asio::awaitable<bool> Session::Handshake() {
   if (!transport_.is_tls()) co_return true;
-  StartTimer(context_.options.header_timeout);
+  timer_->Start(context_.options.header_timeout);
   auto [error] = co_await transport_.async_handshake(kToken);
-  StopTimer();
+  timer_->Stop();
   co_return !error;
 }
 
 asio::awaitable<bool> Session::WaitForRequest() {
-  StartTimer(context_.options.idle_timeout);
+  timer_->Start(context_.options.idle_timeout);
   auto [error, count] = co_await transport_.async_read_some(buffer_.prepare(kReadBytes), kToken);
-  StopTimer();
+  timer_->Stop();
   buffer_.commit(count);
   co_return !error && count > 0;
 }
@@ -140,7 +110,7 @@ asio::awaitable<bool> Session::WaitForRequest() {
 std::optional<HttpResponse> Session::ReadFailure(beast::error_code error) {
   Dispatcher& dispatcher = context_.dispatcher;
   const ServerOptions& options = context_.options;
-  if (timed_out_) {
+  if (timer_->fired()) {
     return dispatcher.Refuse(408, "Timeout: the request did not arrive in time");
   }
   if (error == http::error::header_limit) {
@@ -169,10 +139,10 @@ asio::awaitable<bool> Session::ServeOne() {
   const auto exchange = std::make_shared<Exchange>();
   head_only_ = false;
 
-  StartTimer(options.header_timeout);
+  timer_->Start(options.header_timeout);
   auto [header_error, header_bytes] =
       co_await http::async_read_header(transport_, buffer_, parser, kToken);
-  StopTimer();
+  timer_->Stop();
   if (header_error) {
     std::optional<HttpResponse> refusal = ReadFailure(header_error);
     if (refusal) co_await SendAndLinger(*refusal);
@@ -235,9 +205,9 @@ asio::awaitable<bool> Session::ReceiveBody(Parser& parser, HttpRequest& request)
     if (!sent) co_return false;
   }
   if (request.upload) co_return co_await ReceiveUpload(parser, request.upload->path);
-  StartTimer(context_.options.body_timeout);
+  timer_->Start(context_.options.body_timeout);
   auto [error, count] = co_await http::async_read(transport_, buffer_, parser, kToken);
-  StopTimer();
+  timer_->Stop();
   if (!error) {
     request.body = std::move(parser.get().body());
     co_return true;
@@ -253,16 +223,16 @@ asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& 
   beast::error_code error;
   upload.get().body().open(path.c_str(), beast::file_mode::write_new, error);
   size_t since_timer = 0;
-  StartTimer(context_.options.body_timeout);
+  timer_->Start(context_.options.body_timeout);
   while (!error && !upload.is_done()) {
     auto [failure, count] = co_await http::async_read_some(transport_, buffer_, upload, kToken);
     error = failure;
     since_timer += count;
     if (since_timer < kUploadStride) continue;
     since_timer = 0;
-    StartTimer(context_.options.body_timeout);
+    timer_->Start(context_.options.body_timeout);
   }
-  StopTimer();
+  timer_->Stop();
   if (!error) {
     upload.get().body().close();
     co_return true;
@@ -274,9 +244,9 @@ asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& 
 
 asio::awaitable<bool> Session::SendContinue() {
   http::response<http::empty_body> message(http::status::continue_, 11);
-  StartTimer(context_.options.write_timeout);
+  timer_->Start(context_.options.write_timeout);
   auto [error, count] = co_await http::async_write(transport_, message, kToken);
-  StopTimer();
+  timer_->Stop();
   co_return !error;
 }
 
@@ -291,9 +261,9 @@ asio::awaitable<bool> Session::SendHead(const HttpResponse& response, bool keep_
     message.content_length(response.body.size());
   }
   http::response_serializer<http::empty_body> serializer(message);
-  StartTimer(context_.options.write_timeout);
+  timer_->Start(context_.options.write_timeout);
   auto [error, count] = co_await http::async_write_header(transport_, serializer, kToken);
-  StopTimer();
+  timer_->Stop();
   co_return !error && keep_alive;
 }
 
@@ -305,9 +275,9 @@ asio::awaitable<bool> Session::Send(HttpResponse& response, bool keep_alive) {
   message.keep_alive(keep_alive);
   message.body() = std::move(response.body);
   message.prepare_payload();
-  StartTimer(context_.options.write_timeout);
+  timer_->Start(context_.options.write_timeout);
   auto [error, count] = co_await http::async_write(transport_, message, kToken);
-  StopTimer();
+  timer_->Stop();
   co_return !error && keep_alive;
 }
 
@@ -325,15 +295,15 @@ asio::awaitable<bool> Session::SendFile(const HttpResponse& response, bool keep_
   message.prepare_payload();
   http::response_serializer<http::file_body> serializer(message);
   if (head_only_) {
-    StartTimer(context_.options.write_timeout);
+    timer_->Start(context_.options.write_timeout);
     auto [error, count] = co_await http::async_write_header(transport_, serializer, kToken);
-    StopTimer();
+    timer_->Stop();
     co_return !error && keep_alive;
   }
   while (!serializer.is_done()) {  // Each piece has the whole timeout.
-    StartTimer(context_.options.write_timeout);
+    timer_->Start(context_.options.write_timeout);
     auto [error, count] = co_await http::async_write_some(transport_, serializer, kToken);
-    StopTimer();
+    timer_->Stop();
     if (error) co_return false;
   }
   co_return keep_alive;
@@ -347,10 +317,10 @@ asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
   message.keep_alive(false);
   message.chunked(true);
   http::response_serializer<http::empty_body> serializer(message);
-  StartTimer(context_.options.write_timeout);
+  timer_->Start(context_.options.write_timeout);
   auto [header_error, header_bytes] =
       co_await http::async_write_header(transport_, serializer, kToken);
-  StopTimer();
+  timer_->Stop();
   if (header_error) co_return false;
 
   const auto piece = std::make_shared<std::optional<std::string>>();
@@ -365,10 +335,10 @@ asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
       co_await pause.async_wait(kToken);
       continue;
     }
-    StartTimer(context_.options.write_timeout);
+    timer_->Start(context_.options.write_timeout);
     const asio::const_buffer bytes = asio::buffer(**piece);
     auto [error, count] = co_await asio::async_write(transport_, http::make_chunk(bytes), kToken);
-    StopTimer();
+    timer_->Stop();
     if (error) co_return false;
   }
   co_await asio::async_write(transport_, http::make_chunk_last(), kToken);
@@ -379,14 +349,14 @@ asio::awaitable<void> Session::SendAndLinger(HttpResponse& response) {
   co_await Send(response, false);
   beast::error_code ignored;
   transport_.socket().shutdown(Socket::shutdown_send, ignored);
-  StartTimer(kLingerTimeout);
-  for (size_t total = 0; total < kLingerBytesMax && !timed_out_;) {
+  timer_->Start(kLingerTimeout);
+  for (size_t total = 0; total < kLingerBytesMax && !timer_->fired();) {
     buffer_.clear();
     auto [error, count] = co_await transport_.async_read_some(buffer_.prepare(64 << 10), kToken);
     if (error) break;
     total += count;
   }
-  StopTimer();
+  timer_->Stop();
 }
 
 asio::awaitable<bool> Session::RunOnWorker(std::function<void()> job) {

@@ -5,15 +5,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 
+#include "http/operation_timer.h"
 #include "http/server.h"
 #include "http/transport.h"
 #include "http/worker_pool.h"
@@ -64,19 +63,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // What to answer to a request that could not be read; nothing if nobody is there to read it.
   std::optional<HttpResponse> ReadFailure(boost::beast::error_code error);
 
-  // Cancels the socket's operations after `timeout`, until StopTimer. Cheap: the clock's timer runs
-  // on, and looks at the deadline of the day when it fires.
-  void StartTimer(std::chrono::milliseconds timeout);
-  void StopTimer();
-  void ArmTimer();  // For `deadline_`.
-
   Transport transport_;
   SessionContext& context_;
-  boost::asio::steady_timer timer_;
-  bool timer_armed_ = false;  // A wait is under way.
-  uint64_t timer_round_ = 0;  // Of the last wait.
-  std::optional<std::chrono::steady_clock::time_point> deadline_;
-  bool timed_out_ = false;
+  std::shared_ptr<OperationTimer> timer_;  // Of the operation under way.
   bool head_only_ = false;   // The request is a HEAD: its answer ends after the headers.
   bool busy_ = false;        // A request was begun and not yet answered.
   uint64_t body_limit_ = 0;  // In bytes, of the request at hand.

@@ -52,7 +52,7 @@ confine() { # pattern, name, allowed file pattern
 }
 # (Two private headers share library types between the .cpp files of one folder.)
 confine 'rocksdb/' RocksDB '^storage/([a-z_]+\.cpp|rocksdb_options\.h)$'
-confine 'boost/(beast|asio)' Beast/Asio '^((http|client|tests/http)/.*\.cpp|http/(session|transport)\.h)$'
+confine 'boost/(beast|asio)' Beast/Asio '^((http|client|tests/http)/.*\.cpp|http/(session|transport|operation_timer)\.h)$'
 confine '(torch|ATen|c10)/' LibTorch '^(training|tests/training|tests/bench/learning)/'
 confine '(oneapi/dnnl|dnnl)' oneDNN '^engine/linalg/[a-z_]+\.cpp$'
 
