@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "storage/base/file.h"
+#include "storage/base/memory_limit.h"
 #include "storage/base/safetensors.h"
 #include "tests/engine/learning/learning_fixture.h"
 #include "training/job_config.h"
@@ -201,6 +202,18 @@ TEST_F(AdaptationTest, ABrokenTrainerFailsItsJobAndChangesNothing) {
     EXPECT_EQ(job.version, std::nullopt);
     ExpectNothingChanged();
   }
+}
+
+TEST_F(AdaptationTest, StartsNoTrainerBeyondTheMemoryLimit) {
+  AddFeedback(10);
+  OpenLearning(Leaves("promote"));
+  SetMemoryLimit(MemoryUsed() + (64 << 20));
+  const Job refused = RunJob(Request());
+  SetMemoryLimit(0);
+  EXPECT_EQ(refused.state, JobState::kFailed);
+  EXPECT_THAT(refused.reason, HasSubstr("the trainer was not started: memory_limit is "));
+  ExpectNothingChanged();
+  EXPECT_EQ(RunJob(Request()).state, JobState::kSucceeded);
 }
 
 TEST_F(AdaptationTest, CancelsATraining) {
