@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,7 +47,9 @@ struct Candidate {
   // Above 0: the start is the matched whitening map of this power (space_geometry.h). It learns
   // from judged pairs, so it is fitted anew to the queries of every training.
   double matched_power = 0;
-  bool rotated = false;      // Of that map.
+  bool rotated = false;  // Of that map.
+  // Of that map, too: blended with this one (neighbour_map.h), which needs no judgements.
+  std::shared_ptr<const LinearAdapter> neighbours = nullptr;
   int64_t steps = 0;         // At most; exactly this many where there is no validation.
   double change_factor = 1;  // The learned change is multiplied by this at the end.
   Descent descent = Descent::kAdam;

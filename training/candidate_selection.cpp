@@ -15,6 +15,7 @@ namespace almagest::training {
 namespace {
 
 constexpr char kMatchedWhitening[] = "matched_whitening";
+constexpr char kMatchedNeighbours[] = "matched_neighbours";
 constexpr double kDefaultPower = 0.75;
 constexpr double kPowers[] = {0.375, 0.5, 0.75};
 constexpr double kMatchedPowers[] = {0.5, 0.75, 1};
@@ -32,11 +33,18 @@ std::vector<JudgedQuery> Pick(std::span<const JudgedQuery> judged, std::span<con
   return picked;
 }
 
+LinearAdapter MatchedStart(const WhiteningBasis& matched, const Candidate& candidate) {
+  const double power = candidate.matched_power;
+  if (candidate.rotated) return matched.RotatedMap(power);
+  return candidate.neighbours ? matched.Blend(power, *candidate.neighbours) : matched.Map(power);
+}
+
 class Selector {
  public:
   Selector(const VectorSpace& space, std::span<const JudgedQuery> judged, const QuerySplit& split,
-           const JobConfig& config, Progress* progress)
+           const NeighbourLists& lists, const JobConfig& config, Progress* progress)
       : space_(space),
+        lists_(lists),
         config_(config),
         progress_(progress),
         train_(Pick(judged, split.train)),
@@ -63,9 +71,10 @@ class Selector {
       selection.winner = "whitening";
       return selection;
     }
-    ALMAGEST_TRY(const double matched_power, ChooseMatched(basis, selection.whitened));
-    std::vector<Candidate> candidates = Candidates(basis, selection, identity, matched_power);
+    ALMAGEST_TRY(const Candidate matched, ChooseMatched(basis, selection.whitened));
+    std::vector<Candidate> candidates = Candidates(basis, selection, identity, matched);
     const double budget = config_.options.time_budget_seconds;
+    const double begun = std::min(progress_->ElapsedSeconds(), budget);
     std::vector<TrainedCandidate> trained;
     size_t best = 0;
     for (size_t i = 0; i < candidates.size(); ++i) {
@@ -74,14 +83,14 @@ class Selector {
       candidate.candidates_left = static_cast<int64_t>(left) * (CrossValidates() ? kFolds : 1);
       if (!CrossValidates() && i > 0) candidate.rival = trained[best].curve;
       progress_->Phase("training");
-      // Each candidate gets its share of the budget, so that the last one is not starved.
-      const double deadline =
-          budget * static_cast<double>(i + 1) / static_cast<double>(candidates.size() + 2);
+      // Each candidate gets its share of what the start left, so that none is starved.
+      const double deadline = begun + (budget - begun) * static_cast<double>(i + 1) /
+                                          static_cast<double>(candidates.size() + 2);
       ALMAGEST_TRY(TrainedCandidate result, TryOut(candidate, deadline));
       selection.candidates.push_back({candidate.name, result.curve, result.best_step,
                                       result.validation_ndcg_at_10, result.change_factor});
       trained.push_back(std::move(result));
-      const bool handicapped = matched_power > 0 && candidate.matched_power == 0;
+      const bool handicapped = matched.matched_power > 0 && candidate.matched_power == 0;
       if (trained[i].validation_ndcg_at_10 >
           trained[best].validation_ndcg_at_10 + (handicapped ? Chance() : 0)) {
         best = i;
@@ -99,6 +108,7 @@ class Selector {
     selection.recipe.steps = winner.best_step;
     selection.recipe.change_factor = winner.change_factor;
     selection.winner = winner.best_step > 0                 ? candidates[best].name
+                       : selection.recipe.neighbours        ? kMatchedNeighbours
                        : selection.recipe.matched_power > 0 ? kMatchedWhitening
                                                             : candidates[best].start.kind;
     selection.explanation = Explain(selection, winner);
@@ -116,59 +126,76 @@ class Selector {
   }
 
  private:
-  // The power of the matched whitening map that starts best, or 0 if plain whitening does. Only
-  // with few queries: a start that has seen the train pairs leaves descent little to learn from
-  // them, and from many queries descent learns more (scifact, 591 train queries, validated: .522
-  // from the matched start, .585 from the plain one).
-  Result<double> ChooseMatched(const WhiteningBasis& basis, const LinearAdapter& whitened) {
+  // The matched whitening map that starts best, with or without what the neighbours teach; of power
+  // 0 if plain whitening does. Only with few queries: from many, descent learns more where its
+  // start has not seen them (scifact, 591 train queries, validated: .585, from the matched start
+  // .522).
+  Result<Candidate> ChooseMatched(const WhiteningBasis& basis, const LinearAdapter& whitened) {
     const Objective objective = config_.objective;
+    Candidate chosen;
     if (!CrossValidates() || space_.dimension() > kMatchedDimensions ||
         (objective != Objective::kAuto && objective != Objective::kTwoSidedLinear)) {
-      return 0.0;
+      return chosen;
+    }
+    std::vector<std::shared_ptr<const LinearAdapter>> partners = {nullptr};
+    if (!lists_.empty()) {
+      ALMAGEST_TRY(LinearAdapter learned,
+                   LearnFromNeighbours(space_, lists_, whitened, config_, progress_));
+      partners.push_back(std::make_shared<const LinearAdapter>(std::move(learned)));
     }
     for (int fold = 0; fold < kFolds; ++fold) {
       matched_.push_back(basis.Matched(space_, Fold(fold, false)));
     }
-    double best_power = 0;
-    Candidate candidate{
-        kMatchedWhitening, Shape::kFull, true, whitened, 0, false, 0, 1, Descent::kAdam, 0, {}};
+    Candidate candidate;
+    candidate.start = whitened;
     ALMAGEST_TRY(TrainedCandidate tried, TryOut(candidate, kNoDeadline));
     double best = tried.validation_ndcg_at_10;
-    for (const double power : kMatchedPowers) {
-      candidate.matched_power = power;
-      ALMAGEST_TRY(tried, TryOut(candidate, kNoDeadline));
-      if (tried.validation_ndcg_at_10 <= best) continue;
-      best = tried.validation_ndcg_at_10;
-      best_power = power;
+    for (const auto& partner : partners) {
+      candidate.neighbours = partner;
+      for (const double power : kMatchedPowers) {
+        candidate.matched_power = power;
+        ALMAGEST_TRY(tried, TryOut(candidate, kNoDeadline));
+        if (tried.validation_ndcg_at_10 <= best) continue;
+        best = tried.validation_ndcg_at_10;
+        chosen = candidate;
+      }
     }
-    return best_power;
+    return chosen;
   }
 
   std::vector<Candidate> Candidates(const WhiteningBasis& basis, const Selection& selection,
-                                    const LinearAdapter& identity, double matched_power) const {
-    const int64_t steps = config_.options.steps_max;
+                                    const LinearAdapter& identity, const Candidate& matched) const {
     const LinearAdapter& whitened = selection.whitened;
-    const bool matches = matched_power > 0;
+    const bool matches = matched.matched_power > 0;
     const std::string prefix = matches ? "matched_" : "whitened_";
     std::vector<Candidate> candidates;
     const auto add = [&](const std::string& name, Shape shape, bool both,
-                         const LinearAdapter& start, double matched = 0, bool rotated = false) {
-      candidates.push_back(
-          {name, shape, both, start, matched, rotated, steps, 1, Descent::kAdam, 0, {}});
+                         const LinearAdapter& start, bool from_matched = false,
+                         bool rotated = false) {
+      Candidate candidate;
+      candidate.name = name;
+      candidate.shape = shape;
+      candidate.maps_documents = both;
+      candidate.start = start;
+      candidate.rotated = rotated;
+      candidate.steps = config_.options.steps_max;
+      candidate.matched_power = from_matched ? matched.matched_power : 0;
+      if (from_matched) candidate.neighbours = matched.neighbours;
+      candidates.push_back(std::move(candidate));
     };
     const Objective objective = config_.objective;
     if (objective == Objective::kAuto || objective == Objective::kTwoSidedLinear) {
-      add(prefix + "two_sided_linear", Shape::kFull, true, whitened, matched_power);
+      add(prefix + "two_sided_linear", Shape::kFull, true, whitened, matches);
       add("two_sided_linear", Shape::kFull, true, identity);
       if (matches) add("whitened_two_sided_linear", Shape::kFull, true, whitened);
     }
     if (objective == Objective::kAuto) {
       if (matches) add("whitened_query_linear", Shape::kFull, false, whitened);
-      add(prefix + "query_linear", Shape::kFull, false, whitened, matched_power);
+      add(prefix + "query_linear", Shape::kFull, false, whitened, matches);
       // One weight a principal axis: all that very little feedback may be able to tell.
       if (CrossValidates()) {
         add(prefix + "spectrum", Shape::kDiagonal, true,
-            basis.RotatedMap(selection.whitening_power), matched_power, true);
+            basis.RotatedMap(selection.whitening_power), matches, true);
       }
     }
     if (objective == Objective::kQueryLinear) {
@@ -223,16 +250,15 @@ class Selector {
     return rows;
   }
 
-  // About a standard error of the difference between two maps in nDCG@10, which differs by .15 a
-  // query. Of what is closer than that, the closed form from judged pairs is preferred as a start:
-  // it has less to be lucky with (one-standard-error rule, Breiman et al. 1984).
+  // About a standard error of the difference between two maps. Of what is closer, the start from
+  // judged pairs is preferred: it has less to be lucky with (Breiman et al. 1984).
   double Chance() const { return 0.15 / std::sqrt(static_cast<double>(known_.size())); }
 
   // With few queries one validation set would choose by chance.
   bool CrossValidates() const { return known_.size() < kCrossValidationQueries; }
 
-  // Trains on the train queries and validates on the others; or, with few queries, averages the
-  // validation curves of several folds (the adapter is then to be trained by a refit).
+  // Trains on the train queries, validates on the others; or, with few queries, averages the curves
+  // of several folds (the adapter is then to be trained by a refit).
   Result<TrainedCandidate> TryOut(Candidate candidate, double deadline) {
     if (!CrossValidates()) {
       return TrainCandidate(space_, corpus_->MakeData(train_, validation_), candidate,
@@ -246,9 +272,7 @@ class Selector {
       const std::vector<JudgedQuery> validation = Fold(fold, true);
       if (train.empty() || validation.empty()) continue;  // All in one group or two.
       if (candidate.matched_power > 0) {
-        const WhiteningBasis& basis = matched_[static_cast<size_t>(fold)];
-        candidate.start = candidate.rotated ? basis.RotatedMap(candidate.matched_power)
-                                            : basis.Map(candidate.matched_power);
+        candidate.start = MatchedStart(matched_[static_cast<size_t>(fold)], candidate);
       }
       ALMAGEST_TRY(TrainedCandidate result,
                    TrainCandidate(space_, corpus_->MakeData(train, validation), candidate,
@@ -313,6 +337,7 @@ class Selector {
   }
 
   const VectorSpace& space_;
+  const NeighbourLists& lists_;
   const JobConfig& config_;
   Progress* progress_;
   std::vector<JudgedQuery> train_;
@@ -342,9 +367,7 @@ Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const Judg
     std::vector<int32_t> rows;
     for (const JudgedQuery& query : judged) rows.push_back(query.query);
     ALMAGEST_TRY(const WhiteningBasis plain, WhiteningBasis::Fit(space, rows));
-    const WhiteningBasis matched = plain.Matched(space, judged);
-    recipe.start = recipe.rotated ? matched.RotatedMap(recipe.matched_power)
-                                  : matched.Map(recipe.matched_power);
+    recipe.start = MatchedStart(plain.Matched(space, judged), recipe);
   }
   if (recipe.steps == 0) return recipe.start;
   LinearAdapter adapter;
@@ -369,9 +392,9 @@ Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const Judg
 }
 
 Result<Selection> TrainAndSelect(const VectorSpace& space, std::span<const JudgedQuery> judged,
-                                 const QuerySplit& split, const JobConfig& config,
-                                 Progress* progress) {
-  return Selector(space, judged, split, config, progress).Select();
+                                 const QuerySplit& split, const NeighbourLists& lists,
+                                 const JobConfig& config, Progress* progress) {
+  return Selector(space, judged, split, lists, config, progress).Select();
 }
 
 }  // namespace almagest::training

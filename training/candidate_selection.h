@@ -9,6 +9,7 @@
 #include "training/adapter_training.h"
 #include "training/job_config.h"
 #include "training/judgements.h"
+#include "training/neighbour_map.h"
 #include "training/query_split.h"
 
 namespace almagest::training {
@@ -33,10 +34,11 @@ struct Selection {
 };
 
 // `judged` are all judged queries; only those in split.train and split.validation are looked at.
+// `lists` may be empty; they are used where queries are so few that folds choose.
 // kInternal if a loss diverged.
 Result<Selection> TrainAndSelect(const VectorSpace& space, std::span<const JudgedQuery> judged,
-                                 const QuerySplit& split, const JobConfig& config,
-                                 Progress* progress);
+                                 const QuerySplit& split, const NeighbourLists& lists,
+                                 const JobConfig& config, Progress* progress);
 
 // How many runs are worth averaging: where queries are few, steps are cheap and luck is large.
 int64_t RecipeRuns(size_t queries);

@@ -10,6 +10,7 @@ namespace {
 constexpr char kVectors[] = "vectors.safetensors";
 constexpr char kJudgements[] = "judgements.safetensors";
 constexpr char kTextLeg[] = "text_leg.safetensors";
+constexpr char kNeighbours[] = "neighbours.safetensors";
 constexpr char kGuard[] = "guard.safetensors";
 
 tl::unexpected<Error> Bad(const std::string& file, const std::string& message) {
@@ -116,6 +117,25 @@ Result<> ReadTextLeg(JobFolder* job) {
   return CheckIndexes(kTextLeg, "documents", job->text_leg, -1, job->document_count);
 }
 
+// Optional, for the same reason.
+Result<> ReadNeighbours(JobFolder* job) {
+  if (!std::filesystem::exists(job->path / kNeighbours)) return {};
+  ALMAGEST_TRY(job->neighbours_file, Safetensors::Open(job->path / kNeighbours));
+  const Safetensors& file = *job->neighbours_file;
+  ALMAGEST_TRY(const auto* documents, Find(file, kNeighbours, "documents", TensorType::kInt32, 1));
+  ALMAGEST_TRY(const auto* rows, Find(file, kNeighbours, "neighbours", TensorType::kInt32, 2));
+  if (rows->shape[0] != documents->shape[0]) {
+    return Bad(kNeighbours, "tensor 'neighbours' has " + std::to_string(rows->shape[0]) +
+                                " rows, there are " + std::to_string(documents->shape[0]) +
+                                " documents");
+  }
+  job->neighbours = {documents->as_int32(), rows->as_int32(), rows->shape[1]};
+  ALMAGEST_TRY_VOID(
+      CheckIndexes(kNeighbours, "documents", job->neighbours.documents, 0, job->document_count));
+  return CheckIndexes(kNeighbours, "neighbours", job->neighbours.neighbours, -1,
+                      job->document_count);
+}
+
 // Optional: a server that was just started has seen no queries.
 Result<> ReadGuard(JobFolder* job) {
   if (!std::filesystem::exists(job->path / kGuard)) return {};
@@ -145,6 +165,7 @@ Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
   job.query_count = queries->shape[0];
   ALMAGEST_TRY_VOID(ReadJudgements(&job));
   ALMAGEST_TRY_VOID(ReadTextLeg(&job));
+  ALMAGEST_TRY_VOID(ReadNeighbours(&job));
   ALMAGEST_TRY_VOID(ReadGuard(&job));
   for (const int64_t id : job.config.live_versions) {
     if (id == 0) {

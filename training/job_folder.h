@@ -11,6 +11,7 @@
 #include "training/job_config.h"
 #include "training/judgements.h"
 #include "training/linear_adapter.h"
+#include "training/neighbour_map.h"
 
 namespace almagest::training {
 
@@ -28,6 +29,8 @@ struct JobFolder {
   std::span<const int32_t> text_leg;  // [query_count, text_leg_depth]: documents that a text search
                                       // finds, best first, -1 after the last. Empty: no such leg.
   int64_t text_leg_depth = 0;
+  std::optional<Safetensors> neighbours_file;
+  NeighbourLists neighbours;  // Empty: nothing is known of words.
   std::optional<Safetensors> guard_file;
   std::span<const float> guard;  // [guard_count, dimension]: queries of which nothing is known.
   int64_t guard_count = 0;

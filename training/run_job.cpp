@@ -113,7 +113,8 @@ class Job {
                      " judged queries fall into too few groups of near-identical queries to be "
                      "split into a train and a validation set.");
     }
-    ALMAGEST_TRY(report_.selection, TrainAndSelect(*space_, judged, split, config_, progress_));
+    ALMAGEST_TRY(report_.selection,
+                 TrainAndSelect(*space_, judged, split, folder_.neighbours, config_, progress_));
     ALMAGEST_TRY_VOID(Measure(judged, split));
     ALMAGEST_TRY(report_.fusion,
                  LearnFusion(*space_, folder_, judged, split, *report_.selection, progress_));

@@ -141,6 +141,7 @@ Result<WhiteningBasis> WhiteningBasis::Fit(const VectorSpace& space,
   basis.document_mean_ = ToDoubles(documents.mean);
   basis.query_mean_ = ToDoubles(query_mean);
   basis.covariance_ = ToDoubles(covariance);
+  basis.total_ = basis.covariance_;
   basis.Decompose();
   return basis;
 }
@@ -190,6 +191,28 @@ WhiteningBasis WhiteningBasis::Matched(const VectorSpace& space,
 LinearAdapter WhiteningBasis::Map(double power) const { return MakeMap(power, false); }
 
 LinearAdapter WhiteningBasis::RotatedMap(double power) const { return MakeMap(power, true); }
+
+LinearAdapter WhiteningBasis::Blend(double power, const LinearAdapter& other) const {
+  const torch::NoGradGuard no_grad;
+  const int64_t d = dimension_;
+  const torch::Tensor total = Float64(total_, {d, d});
+  const auto share = [&](const std::vector<float>& weight) {
+    const torch::Tensor matrix = ToTensor(weight, {d, d}, torch::kCPU).to(torch::kFloat64);
+    const torch::Tensor square = matrix.t().mm(matrix);
+    return square / (square * total).sum();  // Both symmetrical: the trace of the product.
+  };
+  LinearAdapter blend = MakeMap(power, false);
+  const auto parts = at::linalg_eigh((share(blend.document_weight) + share(other.document_weight)) *
+                                     (total.trace() / 2));
+  const torch::Tensor& axes = std::get<1>(parts);
+  const torch::Tensor weight =
+      (axes * std::get<0>(parts).clamp_min(0).sqrt().unsqueeze(0)).mm(axes.t());
+  blend.kind = "two_sided_linear";
+  blend.document_weight = blend.query_weight = ToVector(weight);
+  blend.document_bias = ToVector(-weight.mv(Float64(document_mean_, {d})));
+  blend.query_bias = ToVector(-weight.mv(Float64(query_mean_, {d})));
+  return blend;
+}
 
 LinearAdapter WhiteningBasis::MakeMap(double power, bool rotated) const {
   const int64_t d = dimension_;

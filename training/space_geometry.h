@@ -45,6 +45,11 @@ class WhiteningBasis {
   // The same scores in other coordinates: y = (L + e)^(-power/2) U^T (x - mean), one value a
   // principal axis, so that a diagonal map on top weighs the axes.
   LinearAdapter RotatedMap(double power) const;
+  // Map(power) and `other` in equal parts: W = (A / tr A C + B / tr B C)^(1/2) with their squares A
+  // and B and C the covariance of all vectors, so that scores are about the sum of both maps' own.
+  // Two maps that err by different causes err less together. `other` maps both sides by one W; of
+  // it only that W counts, sides are centred as here. Kind "two_sided_linear".
+  LinearAdapter Blend(double power, const LinearAdapter& other) const;
 
  private:
   void Decompose();
@@ -55,6 +60,7 @@ class WhiteningBasis {
   std::vector<double> document_mean_;
   std::vector<double> query_mean_;
   std::vector<double> covariance_;  // [D, D]
+  std::vector<double> total_;       // The same before judged pairs were mixed in.
   std::vector<double> eigenvalues_;
   std::vector<double> axes_;  // [D, D], one eigenvector a column.
 };

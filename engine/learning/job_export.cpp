@@ -201,6 +201,9 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   ALMAGEST_TRY(
       [[maybe_unused]] const bool has_text_leg,
       WriteTextLeg(collection, texts, row_of, cancel, request.folder / "text_leg.safetensors"));
+  ALMAGEST_TRY([[maybe_unused]] const bool has_neighbours,
+               WriteNeighbours(collection, summary.documents, summary.queries, row_of, cancel,
+                               request.folder / "neighbours.safetensors"));
 
   ALMAGEST_TRY(summary.guard_queries, WriteGuardQueries(collection, request, dimension));
 

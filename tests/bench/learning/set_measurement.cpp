@@ -45,6 +45,14 @@ Result<> WriteTextLeg(const std::filesystem::path& path, std::span<const ScoredD
   return writer.Write(path);
 }
 
+Result<> WriteNeighbours(const std::filesystem::path& path, const DocumentNeighbours& found) {
+  const auto count = static_cast<int64_t>(found.documents.size());
+  SafetensorsWriter writer;
+  writer.AddInt32("documents", {count}, found.documents);
+  writer.AddInt32("neighbours", {count, static_cast<int64_t>(kNeighbourDepth)}, found.neighbours);
+  return writer.Write(path);
+}
+
 class Measurement {
  public:
   Measurement(const JudgedSet& set, std::string model, const MeasurementOptions& options,
@@ -124,6 +132,8 @@ class Measurement {
                          {"options", options_.options}};
     ALMAGEST_TRY_VOID(WriteJobFolder(folder_, vectors_, set_.train, config.dump()));
     ALMAGEST_TRY_VOID(WriteTextLeg(folder_ / "text_leg.safetensors", text_));
+    ALMAGEST_TRY(const DocumentNeighbours neighbours, FindNeighbours(set_.document_texts));
+    ALMAGEST_TRY_VOID(WriteNeighbours(folder_ / "neighbours.safetensors", neighbours));
     ALMAGEST_TRY(const auto progress, Progress::Open(folder_ / "progress.jsonl"));
     return RunJob(folder_, {}, progress.get());
   }

@@ -12,58 +12,97 @@ namespace {
 
 constexpr double kRankConstant = 60;
 
-void SortAndCut(ScoredDocuments* list) {
-  std::sort(list->begin(), list->end(), [](const auto& a, const auto& b) {
+void SortAndCut(ScoredDocuments* list, size_t depth) {
+  const auto better = [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
-  });
-  if (list->size() > kLegDepth) list->resize(kLegDepth);
+  };
+  const size_t kept = std::min(list->size(), depth);
+  std::partial_sort(list->begin(), list->begin() + static_cast<long>(kept), list->end(), better);
+  list->resize(kept);
 }
 
-}  // namespace
-
-Result<std::vector<ScoredDocuments>> RankByText(const std::vector<std::string>& documents,
-                                                const std::vector<std::string>& queries) {
-  ALMAGEST_TRY(const Tokenizer tokenizer, Tokenizer::Create({}));
-  double tokens = 0;
-  for (const std::string& text : documents) {
-    tokens += static_cast<double>(tokenizer.Split(text, false).size());
-  }
-  Bm25Options options;
-  options.avg_len = std::max(1.0, tokens / static_cast<double>(documents.size()));
-  ALMAGEST_TRY(const Bm25 model, Bm25::Create(options));
-  std::unordered_map<uint32_t, std::vector<std::pair<int32_t, float>>> postings;
-  for (size_t row = 0; row < documents.size(); ++row) {
-    const SparseTerms terms = model.Document(documents[row]);
-    for (size_t i = 0; i < terms.indices.size(); ++i) {
-      postings[terms.indices[i]].emplace_back(static_cast<int32_t>(row), terms.values[i]);
+// Posting lists of the server's own text model, searched exhaustively.
+class TextIndex {
+ public:
+  static Result<TextIndex> Build(const std::vector<std::string>& documents) {
+    ALMAGEST_TRY(const Tokenizer tokenizer, Tokenizer::Create({}));
+    double tokens = 0;
+    for (const std::string& text : documents) {
+      tokens += static_cast<double>(tokenizer.Split(text, false).size());
     }
+    Bm25Options options;
+    options.avg_len = std::max(1.0, tokens / static_cast<double>(documents.size()));
+    ALMAGEST_TRY(Bm25 model, Bm25::Create(options));
+    TextIndex index(std::move(model), documents.size());
+    for (size_t row = 0; row < documents.size(); ++row) {
+      const SparseTerms terms = index.model_.Document(documents[row]);
+      for (size_t i = 0; i < terms.indices.size(); ++i) {
+        index.postings_[terms.indices[i]].emplace_back(static_cast<int32_t>(row), terms.values[i]);
+      }
+    }
+    return index;
   }
-  const auto count = static_cast<double>(documents.size());
-  std::vector<ScoredDocuments> lists;
-  std::vector<double> scores(documents.size());
-  for (const std::string& query : queries) {
+
+  const Bm25& model() const { return model_; }
+
+  ScoredDocuments Search(const SparseTerms& terms, size_t depth) {
+    const auto count = static_cast<double>(scores_.size());
     std::vector<int32_t> touched;
-    const SparseTerms terms = model.Query(query);
     for (size_t i = 0; i < terms.indices.size(); ++i) {
-      const auto found = postings.find(terms.indices[i]);
-      if (found == postings.end()) continue;
+      const auto found = postings_.find(terms.indices[i]);
+      if (found == postings_.end()) continue;
       const auto frequency = static_cast<double>(found->second.size());
       const double idf = std::log(1 + (count - frequency + 0.5) / (frequency + 0.5));
       for (const auto& [row, value] : found->second) {
-        double& score = scores[static_cast<size_t>(row)];
+        double& score = scores_[static_cast<size_t>(row)];
         if (score == 0) touched.push_back(row);
         score += idf * double{value} * double{terms.values[i]};
       }
     }
     ScoredDocuments list;
     for (const int32_t row : touched) {
-      list.emplace_back(row, scores[static_cast<size_t>(row)]);
-      scores[static_cast<size_t>(row)] = 0;
+      list.emplace_back(row, scores_[static_cast<size_t>(row)]);
+      scores_[static_cast<size_t>(row)] = 0;
     }
-    SortAndCut(&list);
-    lists.push_back(std::move(list));
+    SortAndCut(&list, depth);
+    return list;
+  }
+
+ private:
+  TextIndex(Bm25 model, size_t documents) : model_(std::move(model)), scores_(documents) {}
+
+  Bm25 model_;
+  std::unordered_map<uint32_t, std::vector<std::pair<int32_t, float>>> postings_;
+  std::vector<double> scores_;  // All 0 between searches.
+};
+
+}  // namespace
+
+Result<std::vector<ScoredDocuments>> RankByText(const std::vector<std::string>& documents,
+                                                const std::vector<std::string>& queries) {
+  ALMAGEST_TRY(TextIndex index, TextIndex::Build(documents));
+  std::vector<ScoredDocuments> lists;
+  for (const std::string& query : queries) {
+    lists.push_back(index.Search(index.model().Query(query), kLegDepth));
   }
   return lists;
+}
+
+Result<DocumentNeighbours> FindNeighbours(const std::vector<std::string>& documents) {
+  ALMAGEST_TRY(TextIndex index, TextIndex::Build(documents));
+  DocumentNeighbours found;
+  const size_t count = std::min(documents.size(), kNeighbourDocuments);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t row = i * documents.size() / count;
+    found.documents.push_back(static_cast<int32_t>(row));
+    ScoredDocuments list =
+        index.Search(index.model().Document(documents[row]), kNeighbourDepth + 1);
+    std::erase_if(list, [&](const auto& entry) { return entry.first == found.documents.back(); });
+    for (size_t rank = 0; rank < kNeighbourDepth; ++rank) {
+      found.neighbours.push_back(rank < list.size() ? list[rank].first : -1);
+    }
+  }
+  return found;
 }
 
 ScoredDocuments FuseByRank(const ScoredDocuments& a, const ScoredDocuments& b) {
@@ -74,7 +113,7 @@ ScoredDocuments FuseByRank(const ScoredDocuments& a, const ScoredDocuments& b) {
     }
   }
   ScoredDocuments list(fused.begin(), fused.end());
-  SortAndCut(&list);
+  SortAndCut(&list, kLegDepth);
   return list;
 }
 

@@ -94,5 +94,42 @@ TEST_F(JobExportTest, TextsGiveATextLeg) {
   EXPECT_EQ(rows[(kTextLegQueriesMin + 1) * kTextLegDepth], 2);  // "name2"
 }
 
+TEST_F(JobExportTest, WordsGiveNeighboursOfDocuments) {
+  AddFeedback(10);
+  // Without words there are none.
+  EXPECT_FALSE(std::filesystem::exists(Export("none") / "neighbours.safetensors"));
+  const Bm25 model = Bm25::Create({}).value();
+  UpsertOperation upsert;
+  for (uint64_t id = 0; id < 40; ++id) {  // Pairs share a word: 0 and 1, 2 and 3, ...
+    PointInput point;
+    point.id = id;
+    point.vectors["text"] = VectorOf(id);
+    SparseTerms terms = model.Document("pair" + std::to_string(id / 2));
+    if (id != 7) {
+      point.vectors["terms"] = MakeSparseVector(terms.indices, terms.values).value();
+    }
+    upsert.points.push_back(std::move(point));
+  }
+  const WriteOperation operation = std::move(upsert);
+  ASSERT_TRUE(collection_->Write(std::span(&operation, 1)));
+  DeletePoint(3);
+  const auto file = Safetensors::Open(Export("kept") / "neighbours.safetensors");
+  ASSERT_TRUE(file) << file.error().message;
+  const auto documents = file->Find("documents")->as_int32();
+  const auto neighbours = file->Find("neighbours")->as_int32();
+  ASSERT_EQ(neighbours.size(), documents.size() * kNeighbourDepth);
+  // Rows from 3 on are one below the ids. Point 7 has no words, the partner of 2 is gone.
+  ASSERT_EQ(documents.size(), 38u);
+  for (size_t i = 0; i < documents.size(); ++i) {
+    SCOPED_TRACE(documents[i]);
+    const int32_t id = documents[i] < 3 ? documents[i] : documents[i] + 1;
+    EXPECT_NE(id, 7);
+    const int32_t partner = id ^ 1;
+    const int32_t row = partner < 3 ? partner : partner - 1;
+    EXPECT_EQ(neighbours[i * kNeighbourDepth], id == 2 || id == 6 ? -1 : row);
+    EXPECT_EQ(neighbours[i * kNeighbourDepth + 1], -1);
+  }
+}
+
 }  // namespace
 }  // namespace almagest
