@@ -16,6 +16,11 @@ Result<std::vector<ScoredRow>> Cancelled() {
   return Fail(ErrorCode::kTimeout, "the search was stopped or passed its deadline");
 }
 
+// As an object, which sorting takes in: a function would be called by its address.
+constexpr auto kComesBefore = [](const ScoredRow& a, const ScoredRow& b) {
+  return ComesBefore(a, b);
+};
+
 // In nanoseconds, measured: to score a row of the matches, and to visit a node.
 uint64_t ScanCost(uint32_t dimension) { return 10 + dimension / 10; }
 uint64_t VisitCost(uint32_t dimension) { return 150 + dimension / 4; }
@@ -146,7 +151,7 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
     counts.rows_visited += walk.rows_visited();
     std::vector<ScoredRow>& scored = scratch.scored;
     const auto middle = scored.begin() + static_cast<ptrdiff_t>(std::min(kept, scored.size()));
-    std::partial_sort(scored.begin(), middle, scored.end(), ComesBefore);
+    std::partial_sort(scored.begin(), middle, scored.end(), kComesBefore);
     found.assign(scored.begin(), middle);
     // Where what matches lies away from the query, there are more rows in between than a walk keeps
     // as bridges: it has found the matches that it met, and not the nearest.
@@ -169,7 +174,7 @@ Result<std::vector<ScoredRow>> SearchCodeGraph(const CodeGraph& graph, const Den
     }
     const RowScorer scorer(*exact_rows, query.metric, query.query, query.adjustment);
     for (ScoredRow& row : found) row.score = scorer.Score(row.row);
-    std::sort(found.begin(), found.end(), ComesBefore);
+    std::sort(found.begin(), found.end(), kComesBefore);
   }
   if (found.size() > query.k) found.resize(query.k);
   return found;

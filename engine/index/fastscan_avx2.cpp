@@ -246,10 +246,13 @@ ALMAGEST_AVX2 inline void AddStep(const float* query, const Stored* row, __m256&
 
 template <bool kEuclid, class Stored>
 ALMAGEST_AVX2 float ScoreAvx2(const float* query, const Stored* row, size_t dimension) {
+  // In registers: the short loops have to be unrolled.
   __m256 sums[4];
-  for (auto& sum : sums) sum = _mm256_setzero_ps();
+#pragma GCC unroll 4
+  for (size_t s = 0; s < 4; ++s) sums[s] = _mm256_setzero_ps();
   size_t i = 0;
   for (; i + 32 <= dimension; i += 32) {
+#pragma GCC unroll 4
     for (size_t s = 0; s < 4; ++s) {
       AddStep<kEuclid>(query + i + 8 * s, row + i + 8 * s, sums[s]);
     }

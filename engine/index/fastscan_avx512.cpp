@@ -105,6 +105,7 @@ ALMAGEST_AVX512 void FillTablesAvx512(const float* coordinates, size_t groups, f
     const float* c = coordinates + g * 4;
     __m512 value = _mm512_set1_ps(-(std::min(c[0], 0.0f) + std::min(c[1], 0.0f) +
                                     std::min(c[2], 0.0f) + std::min(c[3], 0.0f)));
+#pragma GCC unroll 4
     for (size_t b = 0; b < 4; ++b) {
       value = _mm512_mask_add_ps(value, kLanes[b], value, _mm512_set1_ps(c[b]));
     }
@@ -139,27 +140,34 @@ ALMAGEST_AVX512 CodeSums EncodeAvx512(const float* rotated, const float* centre,
           _mm512_reduce_add_ps(centre_signed)};
 }
 
-// `kCount` blocks at once, so that as many independent sums are on their way.
+// `kCount` blocks at once, so that as many independent sums are on their way. In registers, which
+// takes loops that are unrolled: through memory a query's rotation took 3 us instead of one.
 template <size_t kCount>
 ALMAGEST_AVX512 inline void RotateBlocks(const int8_t* matrix, const uint8_t* vector, size_t quads,
                                          int32_t* sums) {
   __m512i totals[kCount];
-  for (auto& total : totals) total = _mm512_setzero_si512();
+#pragma GCC unroll 8
+  for (size_t b = 0; b < kCount; ++b) totals[b] = _mm512_setzero_si512();
   for (size_t k = 0; k < quads; ++k) {
     int32_t quad;
     std::memcpy(&quad, vector + 4 * k, 4);
     const __m512i inputs = _mm512_set1_epi32(quad);
+#pragma GCC unroll 8
     for (size_t b = 0; b < kCount; ++b) {
       totals[b] =
           _mm512_dpbusd_epi32(totals[b], inputs, _mm512_loadu_si512(matrix + (b * quads + k) * 64));
     }
   }
+#pragma GCC unroll 8
   for (size_t b = 0; b < kCount; ++b) _mm512_storeu_si512(sums + 16 * b, totals[b]);
 }
 
 ALMAGEST_AVX512 void RotateAvx512(const int8_t* matrix, const uint8_t* vector, size_t quads,
                                   size_t blocks, int32_t* sums) {
   size_t b = 0;
+  for (; b + 8 <= blocks; b += 8) {
+    RotateBlocks<8>(matrix + b * quads * 64, vector, quads, sums + 16 * b);
+  }
   for (; b + 4 <= blocks; b += 4) {
     RotateBlocks<4>(matrix + b * quads * 64, vector, quads, sums + 16 * b);
   }
@@ -237,15 +245,19 @@ template <bool kEuclid, class Stored>
 ALMAGEST_AVX512 float ScoreAvx512(const float* query, const Stored* row, size_t dimension) {
   __m512 sum0 = _mm512_setzero_ps();
   __m512 sum1 = sum0;
+  __m512 sum2 = sum0;
+  __m512 sum3 = sum0;
   size_t i = 0;
-  for (; i + 32 <= dimension; i += 32) {
+  for (; i + 64 <= dimension; i += 64) {
     AddStep<kEuclid>(query + i, row + i, 0xFFFF, sum0);
     AddStep<kEuclid>(query + i + 16, row + i + 16, 0xFFFF, sum1);
+    AddStep<kEuclid>(query + i + 32, row + i + 32, 0xFFFF, sum2);
+    AddStep<kEuclid>(query + i + 48, row + i + 48, 0xFFFF, sum3);
   }
   for (; i < dimension; i += 16) {
     AddStep<kEuclid>(query + i, row + i, LanesBelow(dimension - i), sum0);
   }
-  return _mm512_reduce_add_ps(_mm512_add_ps(sum0, sum1));
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum0, sum1), _mm512_add_ps(sum2, sum3)));
 }
 
 }  // namespace
