@@ -89,10 +89,18 @@ Result<Collection::Field> Collection::FindField(const std::string& vector_name) 
   return answer;
 }
 
-uint64_t Collection::point_count() const {
-  const std::shared_lock lock(state_->points_mutex);
-  return state_->points.size();
+const CollectionField* Collection::FindDenseField(const std::string& vector_name) const {
+  const CollectionField* field = state_->FindField(vector_name);
+  return field != nullptr && field->is_dense() ? field : nullptr;
 }
+
+uint64_t Collection::newest_growing() const {
+  // What the caller read before (that a row is dead) comes before this.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return state_->published_growing.load(std::memory_order_acquire);
+}
+
+uint64_t Collection::point_count() const { return state_->points.size(); }
 
 Slot Collection::FindSlot(const PointId& id) const {
   const std::shared_lock lock(state_->points_mutex);
@@ -106,16 +114,14 @@ std::optional<Collection::PointState> Collection::FindPoint(Slot slot) const {
   return PointState{entry->id, entry->version};
 }
 
-std::vector<std::optional<Collection::PointState>> Collection::FindPoints(
-    std::span<const Slot> slots) const {
-  std::vector<std::optional<PointState>> points(slots.size());
+void Collection::FindPoints(std::span<const Slot> slots,
+                            std::span<std::optional<PointState>> points) const {
   const std::shared_lock lock(state_->points_mutex);
   for (const Slot slot : slots) state_->points.Prefetch(slot);
   for (size_t i = 0; i < slots.size(); ++i) {
-    const auto entry = state_->points.Get(slots[i]);
-    if (entry) points[i] = PointState{entry->id, entry->version};
+    PointState& point = points[i].emplace();
+    if (!state_->points.Identify(slots[i], &point.id, &point.version)) points[i].reset();
   }
-  return points;
 }
 
 Result<SlotSet> Collection::MatchingSlots(const Filter& filter, const Deadline& deadline) const {

@@ -26,6 +26,8 @@
 
 namespace almagest {
 
+struct CollectionField;  // field_table.h
+
 struct SegmentInfo {
   uint64_t id = 0;
   bool sealed = false;
@@ -115,6 +117,11 @@ class Collection {
   };
   // kInvalidArgument "Not existing vector name error: x".
   Result<Field> FindField(const std::string& vector_name) const;
+  // The same without a copy or a lock, for fields with one dense vector per point: nullptr for any
+  // other name. Valid as long as the collection, also once the field is removed.
+  const CollectionField* FindDenseField(const std::string& vector_name) const;
+  // Of the view that view() would give now (collection_view.h). Takes no lock.
+  uint64_t newest_growing() const;
   uint64_t point_count() const;
   // kNoSlot if absent.
   Slot FindSlot(const PointId& id) const;
@@ -124,8 +131,8 @@ class Collection {
   };
   // nullopt for a deleted point: searches drop such hits.
   std::optional<PointState> FindPoint(Slot slot) const;
-  // FindPoint of each, under one lock; in order.
-  std::vector<std::optional<PointState>> FindPoints(std::span<const Slot> slots) const;
+  // FindPoint of each, under one lock; in order. `points` has as many places as there are slots.
+  void FindPoints(std::span<const Slot> slots, std::span<std::optional<PointState>> points) const;
   // Exact set of live slots that match (filter_evaluator.h).
   Result<SlotSet> MatchingSlots(const Filter& filter, const Deadline& deadline) const;
   // JSON text per slot, "{}" where there is none; in order.

@@ -101,6 +101,7 @@ void CollectionState::PublishView() {
   next->versions = versions;
   const std::lock_guard lock(view_mutex);
   view = std::move(next);
+  published_growing.store(newest_growing, std::memory_order_release);
 }
 
 GrowingSegment& CollectionState::GrowingWithRoom() {

@@ -93,7 +93,8 @@ struct CollectionState {
 
   // For those who look on without a lock.
   std::atomic<SequenceNumber> last_operation{0};
-  std::atomic<uint64_t> growing_id{0};  // Of `growing`; 0 if there is none.
+  std::atomic<uint64_t> growing_id{0};         // Of `growing`; 0 if there is none.
+  std::atomic<uint64_t> published_growing{0};  // newest_growing of `view`.
   std::atomic<bool> reembedding_paused{false};
   std::atomic<bool> points_verified{true};  // False: the mapped point table was not read yet.
   // For the ETA of re-embedding: when it began and how much was done then.

@@ -38,10 +38,19 @@ std::optional<PointEntry> PointTable::Get(Slot slot) const {
                     stored->fields & known_fields_};
 }
 
+bool PointTable::Identify(Slot slot, PointId* id, SequenceNumber* version) const {
+  const StoredPoint* stored = FindStored(slot);
+  if (stored == nullptr) return false;
+  *id = stored->Id();
+  *version = stored->version;
+  return true;
+}
+
 void PointTable::Prefetch(Slot slot) const {
-  if (file_ != nullptr && slot < file_->entries().size()) {
-    __builtin_prefetch(&file_->entries()[slot]);
-  }
+  if (file_ == nullptr || slot >= file_->entries().size()) return;
+  const StoredPoint& stored = file_->entries()[slot];
+  __builtin_prefetch(&stored);  // Entries begin anywhere in a cache line.
+  __builtin_prefetch(&stored.version);
 }
 
 void PointTable::Put(Slot slot, const PointEntry& entry) {

@@ -6,6 +6,7 @@
 // Memory: about 130 bytes per point changed since the file; 1/8 byte or less per other point.
 #pragma once
 
+#include <atomic>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <map>
@@ -42,7 +43,10 @@ class PointTable {
   Slot Find(const PointId& id) const;
   // nullopt if the slot holds no live point.
   std::optional<PointEntry> Get(Slot slot) const;
-  // Asks for the memory that Get(slot) will read, so that many slots wait together.
+  // The id and version alone, of a small part of the memory that Get reads. False if the slot holds
+  // no live point.
+  bool Identify(Slot slot, PointId* id, SequenceNumber* version) const;
+  // Asks for the memory that Identify(slot) will read, so that many slots wait together.
   void Prefetch(Slot slot) const;
   // Enters a point, or replaces the entry of the same id under the same slot.
   void Put(Slot slot, const PointEntry& entry);
@@ -51,7 +55,8 @@ class PointTable {
   // No point has a vector of the field any more.
   void DropField(FieldId field);
 
-  uint64_t size() const { return size_; }
+  // Needs no lock.
+  uint64_t size() const { return size_.load(std::memory_order_relaxed); }
   const SlotSet& live() const { return live_; }
   // Slots with a vector of the field.
   SlotSet with_field(FieldId field) const;
@@ -84,7 +89,7 @@ class PointTable {
   boost::unordered_flat_map<Slot, StoredPoint> changed_;  // Live points only; hides the file's.
   boost::unordered_flat_map<PointId, Slot, PointIdHash> changed_ids_;
   uint64_t known_fields_ = ~uint64_t{0};
-  uint64_t size_ = 0;
+  std::atomic<uint64_t> size_{0};
   SlotSet live_;
   std::map<FieldId, SlotSet> with_field_;
   boost::unordered_flat_map<Slot, RowLocation> growing_rows_;

@@ -95,19 +95,31 @@ bool VersionSet::SameDocumentMap(VersionId a, VersionId b) const {
 }
 
 std::vector<float> VersionSet::MapQuery(VersionId version, std::span<const float> base) const {
+  std::vector<float> room;
+  const std::span<const float> mapped = MapQuery(version, base, room);
+  if (mapped.data() == base.data()) room.assign(base.begin(), base.end());
+  return room;
+}
+
+std::span<const float> VersionSet::MapQuery(VersionId version, std::span<const float> base,
+                                            std::vector<float>& room) const {
   ALMAGEST_CHECK(base.size() == dimension_);
   const AdapterVersion* adapter = Find(version);
   ALMAGEST_CHECK(adapter != nullptr);
-  std::vector<float> query(base.begin(), base.end());
-  if (normalised_ && query.size() < kSequentialBelow) {
-    NormalizeCosine(query);
-  } else if (normalised_) {
-    NormalizeInPlace(query.data(), query.size());
+  if (normalised_) {
+    room.assign(base.begin(), base.end());
+    if (room.size() < kSequentialBelow) {
+      NormalizeCosine(room);
+    } else {
+      NormalizeInPlace(room.data(), room.size());
+    }
+    base = room;
   }
-  if (IsIdentity(adapter->query)) return query;
-  std::vector<float> mapped(query.size());
-  adapter->query->Apply(query, mapped, normalised_);
-  return mapped;
+  if (IsIdentity(adapter->query)) return base;
+  std::vector<float> mapped(base.size());
+  adapter->query->Apply(base, mapped, normalised_);
+  room = std::move(mapped);
+  return room;
 }
 
 Result<std::shared_ptr<const CrossVersionMap>> VersionSet::Cross(VersionId query_version,

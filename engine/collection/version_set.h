@@ -62,6 +62,9 @@ class VersionSet {
   bool SameDocumentMap(VersionId a, VersionId b) const;
   // Maps a base query by the query side of `version` (normalised when the field is).
   std::vector<float> MapQuery(VersionId version, std::span<const float> base) const;
+  // The same without a copy where `base` is what comes out: else it is written to `room`.
+  std::span<const float> MapQuery(VersionId version, std::span<const float> base,
+                                  std::vector<float>& room) const;
   // For scoring rows of `row_version` as rows of `query_version`; nullptr when the two have the
   // same document map. Cached after the first call; thread-safe. Cost of a miss: linear_map.h.
   Result<std::shared_ptr<const CrossVersionMap>> Cross(VersionId query_version,

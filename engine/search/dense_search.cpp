@@ -47,11 +47,10 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search, const VersionSet
                                      VersionId target, std::span<const float> mapped,
                                      const Segment& segment, VersionId row_version, uint32_t rows) {
   SegmentQuery query;
+  query.vector = mapped;
+  if (target == row_version) return query;
   ALMAGEST_TRY(auto cross, versions.Cross(target, row_version));
-  if (!cross) {
-    query.vector = mapped;
-    return query;
-  }
+  if (!cross) return query;
   query.other_version = true;
   query.own_vector.resize(mapped.size());
   query.vector = query.own_vector;  // A move of the struct leaves the elements where they are.
@@ -60,7 +59,7 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search, const VersionSet
     query.constant = constant;
     return query;
   }
-  ALMAGEST_TRY(query.factors, FactorsFor(versions, segment, search.field.id, target, rows));
+  ALMAGEST_TRY(query.factors, FactorsFor(versions, segment, search.field, target, rows));
   query.adjustment = {query.factors->scale.data(), query.factors->offset.data(), constant};
   return query;
 }
@@ -73,9 +72,9 @@ struct Plan {
 
 Plan PlanOf(const DenseSearch& search, bool has_graph, bool scan, bool filtered) {
   if (!scan) return {"graph", filtered ? "many rows match" : "the segment has a graph"};
-  return {filtered ? "scan of matches" : "scan", search.params.exact ? "exact scores were asked for"
-                                                 : !has_graph        ? "the segment has no graph"
-                                                                     : "few rows match"};
+  return {filtered ? "scan of matches" : "scan", search.exact ? "exact scores were asked for"
+                                                 : !has_graph ? "the segment has no graph"
+                                                              : "few rows match"};
 }
 
 // Through the code graph, or all rows that count by a scan where the search asks for that.
@@ -84,10 +83,10 @@ Result<std::vector<ScoredRow>> SearchCodes(const DenseSearch& search,
                                            const DenseQuery& query, bool other_version,
                                            Plan& plan) {
   const bool filtered = query.filter.allowed_words != nullptr;
-  plan = PlanOf(search, /*has_graph=*/true, search.params.exact, filtered);
+  plan = PlanOf(search, /*has_graph=*/true, search.exact, filtered);
   const bool floats = field.rows.data != nullptr;
   const CodeGraph& graph = *field.code_graph;
-  if (search.params.exact) {
+  if (search.exact) {
     return floats ? ExactScan(field.rows, query) : ScanCodeGraph(graph, query);
   }
   // A graph of another version's geometry is walked by scores that it was not made for.
@@ -118,7 +117,7 @@ Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Se
                                              const SegmentQuery& segment_query, uint32_t rows,
                                              const RowAllowance* allowance, Plan& plan) {
   DenseQuery query;
-  query.metric = MetricOf(search.field.dense.distance);
+  query.metric = MetricOf(search.distance);
   query.query = segment_query.vector.data();
   query.k = search.k;
   const uint32_t deleted = segment.deleted_count();
@@ -137,7 +136,7 @@ Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Se
       std::max<size_t>(search.params.beam_width.value_or(kBeamWidthDefault), search.k));
   const size_t matches = allowance ? allowance->rows.size() : rows;
   const bool scan =
-      search.params.exact || field.graph == nullptr || PreferExactScan(matches, rows, beam_width);
+      search.exact || field.graph == nullptr || PreferExactScan(matches, rows, beam_width);
   plan = PlanOf(search, field.graph != nullptr, scan, allowance != nullptr);
   if (!scan) return SearchHnsw(*field.graph, field.rows, query, beam_width);
   if (allowance) return ExactScanRows(field.rows, query, allowance->rows);
@@ -160,19 +159,21 @@ float RestScore(Distance distance, float similarity) {
 }
 
 Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const DenseSearch& search) {
-  const VersionSet& versions = *view.versions.at(search.field.id);
+  const VersionSet& versions = *view.versions.at(search.field);
   const VersionId target = search.as_version.value_or(versions.active());
   if (versions.Find(target) == nullptr) {
-    return Fail(ErrorCode::kNotFound,
-                "vector '" + search.vector_name + "' has no version " + std::to_string(target));
+    return Fail(ErrorCode::kNotFound, "vector '" + std::string(search.vector_name) +
+                                          "' has no version " + std::to_string(target));
   }
-  const std::vector<float> mapped = versions.MapQuery(target, search.base_query);
+  std::vector<float> room;
+  const std::span<const float> mapped = versions.MapQuery(target, search.base_query, room);
   std::vector<std::vector<RankedSlot>> lists;
   for (const auto& segment : view.segments) {
     if (search.params.indexed_only && !segment->sealed()) continue;
-    const Stopwatch stopwatch;
+    std::optional<Stopwatch> stopwatch;
+    if (search.trace != nullptr) stopwatch.emplace();
     const uint32_t rows = segment->row_count();
-    const auto field = segment->dense(search.field.id);
+    const auto field = segment->dense(search.field);
     if (!field || rows == 0) continue;
     std::optional<RowAllowance> allowance;
     if (search.allowed != nullptr) {
@@ -192,7 +193,7 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const De
     if (search.trace != nullptr) {
       search.trace->push_back({segment->id(), segment->sealed(), rows,
                                allowance ? allowance->rows.size() : rows, plan.name, plan.reason,
-                               field->version, stopwatch.seconds()});
+                               field->version, stopwatch->seconds()});
     }
   }
   return MergeSegments(std::move(lists), search.k);

@@ -4,7 +4,7 @@
 
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/collection/collection.h"
@@ -14,15 +14,18 @@
 
 namespace almagest {
 
+// Borrows everything.
 struct DenseSearch {
-  std::string vector_name;
-  Collection::Field field;
-  std::span<const float> base_query;   // As the client gave it; dimension checked.
+  std::string_view vector_name = {};
+  FieldId field = 0;
+  Distance distance = Distance::kCosine;
+  std::span<const float> base_query = {};  // As the client gave it; dimension checked.
   size_t k = 10;
-  SearchParams params;
+  const SearchParams& params;
+  bool exact = false;                  // Whatever `params` says.
   const SlotSet* allowed = nullptr;    // nullptr: no filter.
-  std::optional<VersionId> as_version; // Default: the active one.
-  Deadline deadline;
+  std::optional<VersionId> as_version = {};  // Default: the active one.
+  Deadline deadline = {};
   std::vector<SegmentTrace>* trace = nullptr;  // Told what was searched and how, if given.
 };
 

@@ -2,6 +2,7 @@
 // them a page is cut, so that nothing is read for hits that nobody will see.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,9 +12,14 @@
 
 namespace almagest {
 
-// A hit, and the slot that it came from.
-struct SlotHit : Hit {
+// What is known of a hit without reading storage: small, since more of them are looked at than are
+// shown.
+struct SlotHit {
+  PointId id;
+  SequenceNumber version = 0;
   Slot slot = kNoSlot;
+  float score = 0;
+  std::optional<double> order_value;
 };
 
 // Ids and versions, in order, from memory. Slots whose point was deleted meanwhile are left out.
@@ -23,7 +29,7 @@ std::vector<SlotHit> IdentifySlots(const Collection& collection, std::span<const
                                    std::span<const double> order_values = {});
 
 // Payloads and vectors, from storage, of all `hits`. Errors: kTimeout.
-Result<std::vector<Hit>> Hydrate(const Collection& collection, std::vector<SlotHit> hits,
+Result<std::vector<Hit>> Hydrate(const Collection& collection, std::span<const SlotHit> hits,
                                  const PayloadSelector& with_payload,
                                  const VectorSelector& with_vector, const Deadline& deadline = {});
 

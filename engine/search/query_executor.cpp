@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "engine/collection/field_table.h"
 #include "engine/search/dense_search.h"
 #include "engine/search/formula_scoring.h"
 #include "engine/search/fusion.h"
 #include "engine/search/hydrate.h"
 #include "engine/search/learned_fusion.h"
 #include "engine/search/ordering.h"
+#include "engine/search/plain_query.h"
 #include "engine/search/query_trace.h"
 #include "engine/search/vector_input.h"
 #include "engine/search/vector_query.h"
@@ -30,9 +32,7 @@ class Executor {
 
   Result<std::vector<Hit>> Run();
   // Whether points may have moved out of sight while it ran (collection_view.h).
-  bool view_is_behind() const {
-    return collection_.view()->newest_growing != view_->newest_growing;
-  }
+  bool view_is_behind() const { return collection_.newest_growing() != view_->newest_growing; }
 
  private:
   using Filters = std::vector<const Filter*>;
@@ -45,11 +45,11 @@ class Executor {
                                const std::vector<NodeResult>& prefetched, LegTrace* trace);
   Result<NodeResult> RunFormula(const QueryNode& node, const FormulaQuery& formula,
                                 const std::vector<NodeResult>& prefetched);
-  // What ranks points of the collection, or those of `allowed`.
+  // What ranks points of the collection, or those of `allowed`. `trace` may be null.
   Result<NodeResult> RunRanking(const QueryNode& node, std::optional<SlotSet> allowed,
                                 uint64_t limit, LegTrace* trace);
   void Trace(const QueryNode& node, const NodeResult& result, LegTrace leg) const;
-  void TraceHits(const std::vector<SlotHit>& hits) const;
+  void TraceHits(std::span<const SlotHit> hits) const;
   Result<std::optional<SlotSet>> Allowed(const Filters& filters) const;
   void OrderEqualsById(const NodeResult& found, std::vector<SlotHit>& hits) const;
 
@@ -165,11 +165,23 @@ Result<NodeResult> Executor::RunRanking(const QueryNode& node, std::optional<Slo
   } else if (std::holds_alternative<SampleQuery>(*node.query)) {
     ALMAGEST_TRY(result.ranked, RandomPoints(collection_, choice, limit, request_.deadline));
   } else {
+    const VectorQueryContext context{collection_,
+                                     *view_,
+                                     request_,
+                                     node,
+                                     std::move(allowed),
+                                     excluded_,
+                                     limit,
+                                     /*exact=*/!node.prefetch.empty(),
+                                     trace};
+    if (const CollectionField* field = FieldOfPlainQuery(context)) {
+      result.distance = field->distance;
+      ALMAGEST_TRY(result.ranked, RunPlainQuery(context, *field));
+      return result;
+    }
     ALMAGEST_TRY(const Collection::Field field, collection_.FindField(node.using_vector));
     result.distance = ScoreDistance(*node.query, field);
-    ALMAGEST_TRY(result.ranked,
-                 RunVectorQuery({collection_, *view_, request_, node, std::move(allowed), excluded_,
-                                 limit, /*exact=*/!node.prefetch.empty(), trace}));
+    ALMAGEST_TRY(result.ranked, RunVectorQuery(context));
   }
   return result;
 }
@@ -204,7 +216,7 @@ void Executor::Trace(const QueryNode& node, const NodeResult& result, LegTrace l
   request_.trace->legs.push_back(std::move(leg));
 }
 
-void Executor::TraceHits(const std::vector<SlotHit>& hits) const {
+void Executor::TraceHits(std::span<const SlotHit> hits) const {
   QueryTrace& trace = *request_.trace;
   trace.hits.resize(hits.size());
   std::unordered_map<Slot, std::vector<size_t>> positions;
@@ -239,9 +251,12 @@ Result<NodeResult> Executor::RunNode(const QueryNode& node, const Filters& inher
     if (!result.order_values.empty()) KeepFirstOfEach(result.ranked);
     prefetched.push_back(std::move(result));
   }
-  const Stopwatch stopwatch;
+  std::optional<Stopwatch> stopwatch;
   LegTrace leg;
-  leg.path = path.empty() ? "query" : path;
+  if (request_.trace != nullptr) {
+    stopwatch.emplace();
+    leg.path = path.empty() ? "query" : path;
+  }
   NodeResult result;
   if (node.query && std::holds_alternative<FusionQuery>(*node.query)) {
     ALMAGEST_TRY(result, RunFusion(node, std::get<FusionQuery>(*node.query), prefetched, &leg));
@@ -257,14 +272,18 @@ Result<NodeResult> Executor::RunNode(const QueryNode& node, const Filters& inher
         for (const RankedSlot& entry : list.ranked) allowed->Add(entry.slot);
       }
     }
-    leg.filter_seconds = stopwatch.seconds();
-    if (allowed) leg.matches = allowed->size();
+    if (stopwatch) {
+      leg.filter_seconds = stopwatch->seconds();
+      if (allowed) leg.matches = allowed->size();
+    }
     ALMAGEST_TRY(result, RunRanking(node, std::move(allowed), limit,
                                     request_.trace != nullptr ? &leg : nullptr));
   }
   if (result.ranked.size() > limit) result.ranked.resize(limit);
-  leg.seconds = stopwatch.seconds();
-  if (request_.trace != nullptr) Trace(node, result, std::move(leg));
+  if (stopwatch) {
+    leg.seconds = stopwatch->seconds();
+    Trace(node, result, std::move(leg));
+  }
   return result;
 }
 
@@ -286,7 +305,8 @@ void Executor::OrderEqualsById(const NodeResult& found, std::vector<SlotHit>& hi
 }
 
 Result<std::vector<Hit>> Executor::Run() {
-  const Stopwatch stopwatch;
+  std::optional<Stopwatch> stopwatch;
+  if (request_.trace != nullptr) stopwatch.emplace();
   const QueryNode& root = request_.root;
   ALMAGEST_TRY_VOID(CheckNode(root, 0));
   ALMAGEST_TRY(excluded_, NamedPoints(collection_, request_));
@@ -298,18 +318,18 @@ Result<std::vector<Hit>> Executor::Run() {
   if (is_random && root.prefetch.empty()) offset_ = 0;
   ALMAGEST_TRY(auto found, RunNode(root, {}, std::min(root.limit, points) + offset_, ""));
   for (RankedSlot& entry : found.ranked) entry.score = RestScore(found.distance, entry.score);
-  const Stopwatch fetching;
+  const double searched_seconds = stopwatch ? stopwatch->seconds() : 0;
   auto hits = IdentifySlots(collection_, found.ranked, found.order_values);
   OrderEqualsById(found, hits);
-  hits.erase(hits.begin(),
-             hits.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(offset_, hits.size())));
-  if (hits.size() > root.limit) hits.resize(root.limit);
-  if (request_.trace != nullptr) TraceHits(hits);
-  ALMAGEST_TRY(auto complete, Hydrate(collection_, std::move(hits), request_.with_payload,
+  std::span<const SlotHit> page = hits;
+  page = page.subspan(std::min<uint64_t>(offset_, page.size()));
+  page = page.first(std::min<uint64_t>(root.limit, page.size()));
+  if (stopwatch) TraceHits(page);
+  ALMAGEST_TRY(auto complete, Hydrate(collection_, page, request_.with_payload,
                                       request_.with_vector, request_.deadline));
-  if (request_.trace != nullptr) {
-    request_.trace->fetch_seconds = fetching.seconds();
-    request_.trace->seconds = stopwatch.seconds();
+  if (stopwatch) {
+    request_.trace->seconds = stopwatch->seconds();
+    request_.trace->fetch_seconds = request_.trace->seconds - searched_seconds;
   }
   return complete;
 }

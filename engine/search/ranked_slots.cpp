@@ -29,7 +29,8 @@ std::vector<RankedSlot> MergeSegments(std::vector<std::vector<RankedSlot>> lists
     };
     merged.erase(std::unique(merged.begin(), merged.end(), same_slot), merged.end());
   }
-  std::sort(merged.begin(), merged.end(), RanksBefore);
+  // The list of a single segment is in order, but for rows of equal scores.
+  if (!std::ranges::is_sorted(merged, RanksBefore)) std::ranges::sort(merged, RanksBefore);
   if (merged.size() > k) merged.resize(k);
   return merged;
 }

@@ -38,6 +38,9 @@ class VectorInputs {
   std::shared_ptr<Collection> lookup_;
 };
 
+// Whether no value is infinite or no number.
+bool AllFinite(std::span<const float> values);
+
 // Points of the collection that are named as examples anywhere in the tree.
 Result<SlotSet> NamedPoints(const Collection& collection, const QueryRequest& request);
 

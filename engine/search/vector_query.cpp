@@ -102,13 +102,13 @@ Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, si
     if (context_.trace != nullptr) search.trace = &context_.trace->segments;
     return SearchMulti(context_.view, search);
   }
-  DenseSearch search;
+  DenseSearch search{.params = node.params};
   search.vector_name = node.using_vector;
-  search.field = field_;
+  search.field = field_.id;
+  search.distance = field_.dense.distance;
   search.base_query = std::get<DenseVector>(target);
   search.k = k;
-  search.params = node.params;
-  search.params.exact |= exact;
+  search.exact = exact || node.params.exact;
   search.allowed = allowed;
   search.as_version = context_.request.as_version;
   search.deadline = context_.request.deadline;
