@@ -66,7 +66,7 @@ class GrowingSegment final : public Segment {
   bool sealed() const override { return false; }
   uint32_t row_count() const override { return count_.load(std::memory_order_acquire); }
   Slot slot_of(uint32_t row) const override { return slots_[row]; }
-  std::span<const Slot> sorted_slots() const override { return {}; }
+  const SectionNumbers* sorted_slots() const override { return nullptr; }
   const std::atomic<uint64_t>* deleted_words() const override { return deleted_.words(); }
   uint32_t deleted_count() const override { return deleted_count_.load(std::memory_order_relaxed); }
   std::optional<DenseField> dense(FieldId field) const override;

@@ -233,11 +233,10 @@ std::vector<Slot> SettleTouched(CollectionState& state, const std::vector<Slot>&
   for (const SegmentHandle& handle : state.segments) {
     if (!handle.sealed) continue;
     SealedSegment& segment = *handle.sealed;
-    const std::span<const Slot> slots = segment.sorted_slots();
+    const SectionNumbers& slots = *segment.sorted_slots();
     size_t row = 0;
     for (size_t i = 0; i < touched.size() && row < slots.size(); ++i) {
-      row = static_cast<size_t>(std::ranges::lower_bound(slots.subspan(row), touched[i]) -
-                                slots.begin());
+      row = slots.LowerBound(row, slots.size(), touched[i]);
       if (row == slots.size() || slots[row] != touched[i]) continue;
       if (!has_row[i] && entries[i] &&
           entries[i]->vector_sequence == segment.vector_sequences()[row]) {

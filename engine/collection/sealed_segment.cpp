@@ -51,9 +51,13 @@ Result<> SealedSegment::Verify() const {
 }
 
 Result<> SealedSegment::CheckSlots() const {
-  if (std::ranges::adjacent_find(slots_, std::greater_equal<Slot>()) != slots_.end() ||
-      (!slots_.empty() && slots_.back() == kNoSlot)) {
-    return Fail(ErrorCode::kCorruption, "section slots is not strictly ascending");
+  uint64_t least = 0;
+  for (size_t row = 0; row < slots_.size(); ++row) {
+    const uint64_t slot = slots_[row];
+    if (slot < least || slot >= kNoSlot) {
+      return Fail(ErrorCode::kCorruption, "section slots is not strictly ascending");
+    }
+    least = slot + 1;
   }
   return {};
 }
@@ -64,9 +68,15 @@ Result<> SealedSegment::Load(std::span<const FieldSpec> fields) {
     return Fail(ErrorCode::kCorruption,
                 "the file is segment " + std::to_string(info.id) + ", not " + std::to_string(id()));
   }
-  ALMAGEST_TRY(slots_, file_.Array<Slot>("slots"));
+  if (info.format != kSegmentFormat) {
+    return Fail(ErrorCode::kCorruption, "the file has format " + std::to_string(info.format) +
+                                            "; this is " + std::to_string(kSegmentFormat));
+  }
+  ALMAGEST_TRY(const auto slots, file_.Section("slots"));
+  ALMAGEST_TRY(slots_, SectionNumbers::FromBytes(slots));
   ALMAGEST_TRY_VOID(CheckCount("slots", slots_.size(), info.rows));
-  ALMAGEST_TRY(vector_sequences_, file_.Array<SequenceNumber>("vector_sequences"));
+  ALMAGEST_TRY(const auto sequences, file_.Section("vector_sequences"));
+  ALMAGEST_TRY(vector_sequences_, SectionNumbers::FromBytes(sequences));
   ALMAGEST_TRY_VOID(CheckCount("vector_sequences", vector_sequences_.size(), info.rows));
   deleted_ = std::make_unique<AtomicBitmap>(info.rows);
   for (const FieldSpec& spec : fields) {
@@ -173,9 +183,9 @@ bool SealedSegment::MarkDeleted(uint32_t row) {
 }
 
 std::optional<uint32_t> SealedSegment::FindRow(Slot slot) const {
-  const auto found = std::ranges::lower_bound(slots_, slot);
-  if (found == slots_.end() || *found != slot) return std::nullopt;
-  return static_cast<uint32_t>(found - slots_.begin());
+  const size_t row = slots_.LowerBound(0, slots_.size(), slot);
+  if (row == slots_.size() || slots_[row] != slot) return std::nullopt;
+  return static_cast<uint32_t>(row);
 }
 
 std::optional<uint32_t> SealedSegment::FindLiveRow(Slot slot) const {

@@ -3,8 +3,8 @@
 //
 // Sections (F is a field id):
 //   info              SegmentFileInfo
-//   slots             rows u32, strictly ascending
-//   vector_sequences  rows u64: the point's vector_sequence when the row was made
+//   slots             of each row, strictly ascending (section_numbers.h)
+//   vector_sequences  likewise: the point's vector_sequence when the row was made
 //   denseF.info       DenseFieldInfo, for every dense field that some row has
 //   denseF.rows       rows * dimension float32, served vectors; zeros where absent. Not where the
 //                     nodes of a code graph keep the rows exactly
@@ -32,11 +32,14 @@
 
 namespace almagest {
 
+// Files of another format are not read but rebuilt from storage.
+inline constexpr uint32_t kSegmentFormat = 2;
+
 // Stored as they are.
 struct SegmentFileInfo {
   uint64_t id = 0;
   uint32_t rows = 0;
-  uint32_t reserved = 0;
+  uint32_t format = kSegmentFormat;
 };
 enum class DenseIndexKind : uint32_t { kNone = 0, kHnsw = 1, kCodeGraph = 2 };
 struct DenseFieldInfo {
@@ -85,7 +88,7 @@ class SealedSegment final : public Segment {
   // False if it was already.
   bool MarkDeleted(uint32_t row);
   bool IsDeleted(uint32_t row) const { return deleted_->Test(row); }
-  std::span<const SequenceNumber> vector_sequences() const { return vector_sequences_; }
+  const SectionNumbers& vector_sequences() const { return vector_sequences_; }
   // The row of the slot, dead or not; nullopt if there is none. O(log rows).
   std::optional<uint32_t> FindRow(Slot slot) const;
   // The same unless it is dead.
@@ -96,8 +99,8 @@ class SealedSegment final : public Segment {
 
   bool sealed() const override { return true; }
   uint32_t row_count() const override { return static_cast<uint32_t>(slots_.size()); }
-  Slot slot_of(uint32_t row) const override { return slots_[row]; }
-  std::span<const Slot> sorted_slots() const override { return slots_; }
+  Slot slot_of(uint32_t row) const override { return static_cast<Slot>(slots_[row]); }
+  const SectionNumbers* sorted_slots() const override { return &slots_; }
   const std::atomic<uint64_t>* deleted_words() const override { return deleted_->words(); }
   uint32_t deleted_count() const override { return deleted_count_.load(std::memory_order_relaxed); }
   std::optional<DenseField> dense(FieldId field) const override;
@@ -130,8 +133,8 @@ class SealedSegment final : public Segment {
   Result<> LoadCodeGraph(const FieldSpec& spec, const DenseFieldInfo& info, Dense& dense);
 
   SectionFile file_;
-  std::span<const Slot> slots_;
-  std::span<const SequenceNumber> vector_sequences_;
+  SectionNumbers slots_;
+  SectionNumbers vector_sequences_;
   std::map<FieldId, Dense> dense_;
   std::map<FieldId, SparseIndex> sparse_;
   std::map<FieldId, MappedMultiRows> multi_;

@@ -25,6 +25,7 @@
 #include "engine/index/hnsw_graph.h"
 #include "engine/index/multi_rows.h"
 #include "engine/index/row_filter.h"
+#include "engine/index/section_numbers.h"
 #include "engine/index/sparse_index.h"
 #include "engine/types.h"
 
@@ -68,8 +69,8 @@ class Segment {
   virtual uint32_t row_count() const = 0;
   // slot_of(row) for row < row_count().
   virtual Slot slot_of(uint32_t row) const = 0;
-  // Row slots of a sealed segment, ascending; empty for a growing one.
-  virtual std::span<const Slot> sorted_slots() const = 0;
+  // Row slots of a sealed segment, ascending; nullptr for a growing one.
+  virtual const SectionNumbers* sorted_slots() const = 0;
   // Bit per row: dead. Never cleared. Valid for rows < row_count().
   virtual const std::atomic<uint64_t>* deleted_words() const = 0;
   virtual uint32_t deleted_count() const = 0;

@@ -10,6 +10,7 @@
 #include "engine/index/dense_rows.h"
 #include "engine/index/hnsw_build.h"
 #include "engine/index/row_filter.h"
+#include "engine/index/section_numbers.h"
 #include "engine/index/section_writer.h"
 #include "engine/index/sparse_index.h"
 #include "storage/base/checksum.h"
@@ -267,8 +268,8 @@ Result<> BuildSegmentFile(const SegmentPlan& plan, const KeyValueStore& store,
   info.id = plan.id;
   info.rows = static_cast<uint32_t>(plan.slots.size());
   ALMAGEST_TRY_VOID(writer.AddValue("info", info));
-  ALMAGEST_TRY_VOID(writer.AddArray<Slot>("slots", plan.slots));
-  ALMAGEST_TRY_VOID(writer.AddArray<SequenceNumber>("vector_sequences", plan.vector_sequences));
+  ALMAGEST_TRY_VOID(WriteNumbers(writer, "slots", plan.slots));
+  ALMAGEST_TRY_VOID(WriteNumbers(writer, "vector_sequences", plan.vector_sequences));
   for (const SegmentPlan::Dense& field : plan.dense) {
     ALMAGEST_TRY_VOID(WriteDense(plan, field, store, writer, throttle));
   }

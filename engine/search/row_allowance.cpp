@@ -7,7 +7,7 @@ namespace {
 
 // First position in [from, slots.size()) whose slot is not below `slot`: doubling steps, then
 // binary search, so that a sweep costs O(matches * log(gap)).
-size_t Gallop(std::span<const Slot> slots, size_t from, Slot slot) {
+size_t Gallop(const SectionNumbers& slots, size_t from, Slot slot) {
   size_t step = 1;
   size_t low = from;
   size_t high = from;
@@ -16,10 +16,7 @@ size_t Gallop(std::span<const Slot> slots, size_t from, Slot slot) {
     high += step;
     step *= 2;
   }
-  high = std::min(high, slots.size());
-  return static_cast<size_t>(std::lower_bound(slots.begin() + static_cast<ptrdiff_t>(low),
-                                              slots.begin() + static_cast<ptrdiff_t>(high), slot) -
-                             slots.begin());
+  return slots.LowerBound(low, std::min(high, slots.size()), slot);
 }
 
 }  // namespace
@@ -32,8 +29,8 @@ RowAllowance AllowRows(const Segment& segment, const SlotSet& slots) {
     allowance.rows.push_back(row);
     allowance.words[row / 64] |= uint64_t{1} << (row % 64);
   };
-  if (segment.sealed()) {
-    const std::span<const Slot> sorted = segment.sorted_slots();
+  if (segment.sorted_slots() != nullptr) {
+    const SectionNumbers& sorted = *segment.sorted_slots();
     size_t position = 0;
     slots.ForEach([&](Slot slot) {
       position = Gallop(sorted, position, slot);
