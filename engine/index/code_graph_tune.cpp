@@ -1,6 +1,7 @@
 #include "engine/index/code_graph_tune.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <vector>
 
@@ -21,6 +22,12 @@ constexpr double kScanProductsMax = 1e10;
 constexpr uint32_t kQueriesMin = 48;
 constexpr double kProductsBetweenAsking = 2e7;
 constexpr double kProductsPerVisit = 2000;
+
+// Of the sample: the average, and that less its standard error.
+struct SampleRecall {
+  double mean = 0.0;
+  double low = 0.0;
+};
 
 struct SampleQuery {
   uint32_t row = 0;
@@ -88,22 +95,32 @@ BeamTuning TuneBeamWidth(const CodeGraph& graph, const DenseRowsView& rows,
   if (queries.empty()) return {kLadder[0], 1.0};
   CodeWalkScratch scratch;
   bool cancelled = false;
-  const auto recall = [&](uint32_t beam_width) {
+  const auto measure = [&](uint32_t beam_width) {
     size_t found = 0;
+    double squares = 0;  // Of the queries' own recalls.
     for (const SampleQuery& query : queries) {
-      found += Found(graph, rows, query, beam_width, options.rescored, scratch);
+      const size_t of_query = Found(graph, rows, query, beam_width, options.rescored, scratch);
+      const double share =
+          static_cast<double>(of_query) / static_cast<double>(query.nearest.size());
+      found += of_query;
+      squares += share * share;
       cancelled = cancelled || !go_on(kProductsPerVisit * beam_width);
-      if (cancelled) return 0.0;
+      if (cancelled) return SampleRecall();
     }
-    return static_cast<double>(found) / static_cast<double>(wanted);
+    const auto count = static_cast<double>(queries.size());
+    SampleRecall recall;
+    recall.mean = static_cast<double>(found) / static_cast<double>(wanted);
+    const double variance = std::max(squares / count - recall.mean * recall.mean, 0.0);
+    recall.low = recall.mean - std::sqrt(variance / count);
+    return recall;
   };
   // Recall grows with the width.
-  const auto least = [&](double target) {
+  const auto least = [&](double SampleRecall::*counted, double target) {
     size_t low = 0;
     size_t high = std::size(kLadder) - 1;
     while (low < high && !cancelled) {
       const size_t middle = (low + high) / 2;
-      if (recall(kLadder[middle]) >= target) {
+      if (measure(kLadder[middle]).*counted >= target) {
         high = middle;
       } else {
         low = middle + 1;
@@ -112,11 +129,12 @@ BeamTuning TuneBeamWidth(const CodeGraph& graph, const DenseRowsView& rows,
     return kLadder[high];
   };
   BeamTuning tuning;
-  tuning.beam_width = least(options.recall);
-  tuning.recall = recall(tuning.beam_width);
-  if (tuning.recall < options.recall && !cancelled) {
-    tuning.beam_width = least(tuning.recall - kNearEnough);
-    tuning.recall = recall(tuning.beam_width);
+  tuning.beam_width = least(&SampleRecall::low, options.recall);
+  const SampleRecall reached = measure(tuning.beam_width);
+  tuning.recall = reached.mean;
+  if (reached.low < options.recall && !cancelled) {
+    tuning.beam_width = least(&SampleRecall::mean, reached.mean - kNearEnough);
+    tuning.recall = measure(tuning.beam_width).mean;
   }
   return cancelled ? BeamTuning{} : tuning;
 }
