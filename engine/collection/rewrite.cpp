@@ -6,6 +6,7 @@
 #include "engine/collection/collection_state.h"
 #include "engine/collection/row_factors.h"
 #include "engine/collection/segment_builder.h"
+#include "engine/index/code_graph_build.h"
 #include "storage/base/log.h"
 
 namespace almagest {
@@ -74,6 +75,41 @@ Result<std::vector<std::pair<Slot, SequenceNumber>>> LiveRows(const CollectionSt
   return rows;
 }
 
+// Most rows of a merge or a vacuum come from one segment: its graphs are where the new ones begin,
+// where they were built by the same settings of rows that served the same way.
+void ReuseLargest(const Sources& sources, SegmentPlan& plan) {
+  const auto live = [](const SealedSegment& segment) {
+    return segment.row_count() - segment.deleted_count();
+  };
+  std::shared_ptr<const SealedSegment> largest;
+  for (const SegmentHandle& handle : sources.handles) {
+    if (!handle.sealed) continue;
+    if (largest == nullptr || live(*handle.sealed) > live(*largest)) largest = handle.sealed;
+  }
+  if (largest == nullptr || size_t{live(*largest)} * 2 < plan.slots.size()) return;
+  for (SegmentPlan::Dense& dense : plan.dense) {
+    const auto field = largest->dense(dense.id);
+    const auto rows = static_cast<uint32_t>(plan.slots.size());
+    dense.reused = field && field->code_graph != nullptr &&
+                   field->settings == IndexSettings(dense.config, rows) &&
+                   sources.versions.at(dense.id)->SameDocumentMap(field->version, dense.version);
+  }
+  const SectionNumbers& slots = *largest->sorted_slots();
+  plan.reused_rows_now.assign(slots.size(), KnownLinks::kGone);
+  size_t row_now = 0;
+  for (uint32_t row = 0; row < slots.size(); ++row) {
+    const uint64_t slot = slots[row];
+    while (row_now < plan.slots.size() && plan.slots[row_now] < slot) ++row_now;
+    if (row_now == plan.slots.size()) break;
+    if (plan.slots[row_now] != slot) continue;
+    // Otherwise the point has got other vectors since.
+    if (plan.vector_sequences[row_now] == largest->vector_sequences()[row]) {
+      plan.reused_rows_now[row] = static_cast<uint32_t>(row_now);
+    }
+  }
+  plan.reused = std::move(largest);
+}
+
 SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
                      const std::vector<std::pair<Slot, SequenceNumber>>& rows) {
   const CollectionConfig config = state.Config();
@@ -101,6 +137,7 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
     plan.slots.push_back(slot);
     plan.vector_sequences.push_back(sequence);
   }
+  ReuseLargest(sources, plan);
   return plan;
 }
 

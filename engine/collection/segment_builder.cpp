@@ -149,8 +149,13 @@ Result<> WriteRowsAndIndex(const SegmentPlan& plan, const SegmentPlan::Dense& fi
     info.index = DenseIndexKind::kHnsw;
     return WriteHnsw(plan, field, rows, writer, throttle);
   }
-  ALMAGEST_TRY(const CodeGraphArrays arrays,
-               BuildCodeGraph(rows, metric, CodeOptions(plan, field, rows, throttle)));
+  CodeGraphBuildOptions options = CodeOptions(plan, field, rows, throttle);
+  std::optional<Segment::DenseField> reused;  // Its graph lives as long as the segment.
+  if (field.reused) reused = plan.reused->dense(field.id);
+  if (reused && reused->code_graph != nullptr) {
+    options.known = {reused->code_graph, plan.reused_rows_now};
+  }
+  ALMAGEST_TRY(const CodeGraphArrays arrays, BuildCodeGraph(rows, metric, options));
   const CodeGraph graph = arrays.View();
   if (!graph.rows_exact()) ALMAGEST_TRY_VOID(WriteRows(plan, field, served, writer));
   const Quantization& quantization = field.config.quantization;

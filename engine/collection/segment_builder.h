@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/collection/segment.h"
 #include "engine/collection/step_throttle.h"
 #include "engine/config.h"
 #include "engine/index/distance.h"
@@ -27,6 +28,7 @@ struct SegmentPlan {
     DenseVectorConfig config;
     VersionId version = 0;
     std::shared_ptr<const LinearMap> document;  // nullptr: identity.
+    bool reused = false;  // Whether the graph of `reused` below is where this one begins.
   };
   struct Multi {
     FieldId id = 0;
@@ -40,6 +42,9 @@ struct SegmentPlan {
   std::vector<Multi> multi;
   std::vector<Slot> slots;                       // Strictly ascending.
   std::vector<SequenceNumber> vector_sequences;  // One per slot.
+  // A segment of which most rows are, and its rows as rows of the plan (KnownLinks::row_now).
+  std::shared_ptr<const Segment> reused;
+  std::vector<uint32_t> reused_rows_now;
 };
 
 // All or nothing: the file appears at plan.path complete and synced, or not at all.

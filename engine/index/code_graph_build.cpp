@@ -45,6 +45,11 @@ Result<> CheckOptions(const DenseRowsView& rows, Metric metric,
   if (options.thread_count < 1 || options.thread_count > 64) {
     return outside("thread_count", options.thread_count, "within 1 and 64");
   }
+  const CodeGraph* known = options.known.graph;
+  const size_t rows_now = options.known.row_now.size();
+  if (known != nullptr && rows_now != known->row_count()) {
+    return outside("row_now", rows_now, "as long as the known graph");
+  }
   if (rows.count > kCodeGraphRowsMax) return outside("rows", rows.count, "below 2^31");
   if (rows.dimension == 0) return outside("dimension", 0, "1 or more");
   return {};

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "engine/index/code_graph.h"
 #include "engine/index/dense_rows.h"
@@ -14,6 +15,15 @@
 #include "storage/base/result.h"
 
 namespace almagest {
+
+// Links that are known before the build: those of a graph over some of the rows. What has them is
+// not searched for again: rows that are gone are bypassed (their links take their place, as in
+// FreshDiskANN, Singh et al., 2021), and only rows without links, or with few left, are inserted.
+struct KnownLinks {
+  static constexpr uint32_t kGone = 0xFFFFFFFF;
+  const CodeGraph* graph = nullptr;   // nullptr: no links are known.
+  std::span<const uint32_t> row_now;  // For each row of `graph` the row that it is now, or kGone.
+};
 
 struct CodeGraphBuildOptions {
   // Bits per neighbour's code: a multiple of 8 within 8..4096, or 0 for DefaultCodeBits.
@@ -29,6 +39,7 @@ struct CodeGraphBuildOptions {
   // Candidates that the second pass looks for per row, 32..4096; the first takes a third. Larger:
   // slower build, better recall, above all where the data have many dimensions of their own.
   uint32_t build_beam = 300;
+  KnownLinks known;
   uint64_t seed = 0;
   uint32_t thread_count = 1;  // 1..64. The graph is the same for any number.
   // Called about every hundred rows with the number done of rows.count, by the caller's thread,
@@ -47,7 +58,9 @@ bool HalfRowsWillDo(const DenseRowsView& rows, Metric metric);
 // Links every present row so that all can be reached. Rows stay unchanged and finite meanwhile.
 // kDot and kEuclid. Under kDot, rows of different lengths are linked by their distance after a
 // coordinate is added that makes the lengths equal, which keeps the order of dot products.
-// The same rows, metric and options give the same graph, bit by bit, on one instruction set.
+// The same rows, metric and options give the same graph, bit by bit, on one instruction set. Known
+// links have to be of rows at about the same distances, and shorten the build by the share of rows
+// that have them.
 // Errors: kInvalidArgument (metric, an option out of its range, too many rows), kTimeout (progress
 // returned false). Memory beside the result: 4 bytes per row and code bit, and 130 per row.
 Result<CodeGraphArrays> BuildCodeGraph(const DenseRowsView& rows, Metric metric,

@@ -1,6 +1,7 @@
 #include "engine/index/code_graph_links.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "storage/base/checksum.h"
 
@@ -8,6 +9,8 @@ namespace almagest {
 namespace {
 
 constexpr size_t kPasses = 2;
+// Where links of fewer than one row in so many are known, all are found anew.
+constexpr size_t kKnownShareMin = 3;
 constexpr size_t kFirstRows = 256;  // Linked among themselves by all their distances.
 constexpr size_t kSeeds = 64;
 constexpr size_t kBatchRowsMin = 1000;
@@ -42,19 +45,88 @@ CodeLinkBuilder::CodeLinkBuilder(const DenseRowsView& rows, const CodeGraphBuild
 bool CodeLinkBuilder::Run() {
   writer_.WriteSeeds(seeds_);
   graph_ = arrays_.View();
+  const size_t known = options_.known.graph != nullptr ? TakeKnownLinks() : 0;
   for (size_t pass = 0; pass < kPasses; ++pass) {
-    if (!RunPass(pass)) return false;
+    if (!RunPass(pass, known)) return false;
   }
   LinkUnreached();
   return !options_.progress || options_.progress(rows_.count);
 }
 
-bool CodeLinkBuilder::RunPass(size_t pass) {
+size_t CodeLinkBuilder::TakeKnownLinks() {
+  const std::span<const uint32_t> row_now = options_.known.row_now;
+  std::vector<uint8_t> has_links(rows_.count, 0);
+  ForEachInParallel(row_now.size(), options_.thread_count, [&](size_t i, size_t) {
+    const auto row = static_cast<uint32_t>(i);
+    if (row_now[row] >= rows_.count || !rows_.Present(row_now[row])) return;
+    has_links[row_now[row]] = TakeLinksOf(row) ? 1 : 0;
+  });
+  const auto end = std::stable_partition(order_.begin(), order_.end(),
+                                         [&](uint32_t row) { return has_links[row] != 0; });
+  const auto count = static_cast<size_t>(end - order_.begin());
+  // Of too few links a walk finds too little; and the first rows are linked all with all.
+  if (count < std::max(order_.size() / kKnownShareMin, kFirstRows)) {
+    std::ranges::fill(degree_, uint8_t{0});
+    return 0;
+  }
+  ForEachInParallel(order_.size(), options_.thread_count, [&](size_t i, size_t) {
+    if (i >= count) degree_[order_[i]] = 0;
+    writer_.WriteLinks(order_[i], Links(order_[i]));
+  });
+  return count;
+}
+
+bool CodeLinkBuilder::TakeLinksOf(uint32_t known_row) {
+  const CodeGraph& known = *options_.known.graph;
+  const std::span<const uint32_t> row_now = options_.known.row_now;
+  const uint32_t row = row_now[known_row];
+  // Calls visit(known neighbour) for those that are.
+  const auto for_each_link = [&](uint32_t of, const auto& visit) {
+    const std::byte* node = known.Node(of);
+    const auto* added = reinterpret_cast<const uint16_t*>(node + known.layout().added);
+    for (size_t j = 0; j < kCodeGraphDegree; ++j) {
+      const uint32_t link = known.Neighbours(node)[j];
+      if (link < known.row_count() && std::isfinite(HalfToFloat(added[j]))) visit(link);
+    }
+  };
+  const auto counts = [&](uint32_t now) {
+    return now != row && now < rows_.count && rows_.Present(now);
+  };
+  std::vector<uint32_t> kept;
+  std::vector<uint32_t> gone;
+  for_each_link(known_row, [&](uint32_t link) {
+    if (row_now[link] < rows_.count) {
+      if (counts(row_now[link])) kept.push_back(row_now[link]);
+    } else {
+      gone.push_back(link);
+    }
+  });
+  if (kept.size() > options_.degree) kept.resize(options_.degree);
+  if (gone.empty()) {
+    std::ranges::copy(kept, List(row));
+    degree_[row] = static_cast<uint8_t>(kept.size());
+    return !kept.empty();
+  }
+  if (gone.size() > kept.size()) return false;
+  Candidates candidates;
+  for (const uint32_t link : kept) candidates.push_back({link, Similarity(row, link)});
+  for (const uint32_t bypassed : gone) {
+    for_each_link(bypassed, [&](uint32_t link) {
+      if (counts(row_now[link])) {
+        candidates.push_back({row_now[link], Similarity(row, row_now[link])});
+      }
+    });
+  }
+  Select(row, candidates, List(row), degree_[row]);
+  return degree_[row] > 0;
+}
+
+bool CodeLinkBuilder::RunPass(size_t pass, size_t first_row) {
   const size_t total = order_.size();
   const bool first = pass == 0;
   const uint32_t beam_width =
       first ? std::max<uint32_t>(options_.build_beam / 3, kCodeGraphDegree) : options_.build_beam;
-  for (size_t done = 0; done < total;) {
+  for (size_t done = first_row; done < total;) {
     size_t size = std::max(total / (first ? kBatchesFirst : kBatchesLater), kBatchRowsMin);
     if (first && done == 0) size = kFirstRows;
     if (first && done > 0) size = std::min(size, done);

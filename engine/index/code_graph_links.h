@@ -33,7 +33,13 @@ class CodeLinkBuilder {
   // Candidates with their similarities to the row; copies of a row more than once are fine.
   using Candidates = std::vector<ScoredRow>;
 
-  bool RunPass(size_t pass);
+  // Over order_ from `first` on; the rows before it are linked.
+  bool RunPass(size_t pass, size_t first_row);
+  // Takes over the links of options.known; moves the rows that have links now to the front of
+  // order_ and returns their number.
+  size_t TakeKnownLinks();
+  // The links of a row of the known graph, as rows of this one. False if too few are left.
+  bool TakeLinksOf(uint32_t known_row);
   void LinkFirst(size_t count);
   // False if cancelled.
   bool LinkBatch(std::span<const uint32_t> batch, uint32_t beam_width, size_t linked_before);
