@@ -39,7 +39,7 @@ void ExpectEqual(const SectionNumbers& read, const std::vector<T>& numbers) {
 
 TEST(SectionNumbersTest, ReadsBackNumbersOfAnyWidth) {
   const TemporaryFolder folder;
-  for (uint32_t width = 0; width <= 64; ++width) {
+  for (const uint32_t width : {0u, 1u, 2u, 3u, 7u, 8u, 9u, 17u, 32u, 33u, 56u, 57u, 58u, 64u}) {
     SCOPED_TRACE("width " + std::to_string(width));
     Random random(width);
     std::vector<uint64_t> numbers(Below(random, 300));
@@ -68,7 +68,7 @@ TEST(SectionNumbersTest, CountingUpTakesNoBits) {
 
 TEST(SectionNumbersTest, FindsTheFirstNotBelow) {
   const TemporaryFolder folder;
-  for (uint32_t seed = 1; seed <= 60; ++seed) {
+  for (uint32_t seed = 1; seed <= 15; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     const size_t gap_max = size_t{1} << Below(random, 12);
