@@ -45,22 +45,28 @@ CodeLinkBuilder::CodeLinkBuilder(const DenseRowsView& rows, const CodeGraphBuild
 bool CodeLinkBuilder::Run() {
   writer_.WriteSeeds(seeds_);
   graph_ = arrays_.View();
-  const size_t known = options_.known.graph != nullptr ? TakeKnownLinks() : 0;
+  const std::optional<size_t> known =
+      options_.known.graph != nullptr ? TakeKnownLinks() : std::optional<size_t>(0);
+  if (!known) return false;
   for (size_t pass = 0; pass < kPasses; ++pass) {
-    if (!RunPass(pass, known)) return false;
+    if (!RunPass(pass, *known)) return false;
   }
   LinkUnreached();
   return !options_.progress || options_.progress(rows_.count);
 }
 
-size_t CodeLinkBuilder::TakeKnownLinks() {
+std::optional<size_t> CodeLinkBuilder::TakeKnownLinks() {
   const std::span<const uint32_t> row_now = options_.known.row_now;
+  std::function<bool(size_t)> checkpoint;
+  if (options_.progress) checkpoint = [&](size_t) { return options_.progress(0); };
   std::vector<uint8_t> has_links(rows_.count, 0);
-  ForEachInParallel(row_now.size(), options_.thread_count, [&](size_t i, size_t) {
+  const auto take = [&](size_t i, size_t) {
     const auto row = static_cast<uint32_t>(i);
+    if (!options_.known.graph->Present(row)) return;  // Its node has never been written.
     if (row_now[row] >= rows_.count || !rows_.Present(row_now[row])) return;
     has_links[row_now[row]] = TakeLinksOf(row) ? 1 : 0;
-  });
+  };
+  if (!ForEachInParallel(row_now.size(), options_.thread_count, take, checkpoint)) return {};
   const auto end = std::stable_partition(order_.begin(), order_.end(),
                                          [&](uint32_t row) { return has_links[row] != 0; });
   const auto count = static_cast<size_t>(end - order_.begin());
@@ -69,10 +75,11 @@ size_t CodeLinkBuilder::TakeKnownLinks() {
     std::ranges::fill(degree_, uint8_t{0});
     return 0;
   }
-  ForEachInParallel(order_.size(), options_.thread_count, [&](size_t i, size_t) {
+  const auto write = [&](size_t i, size_t) {
     if (i >= count) degree_[order_[i]] = 0;
     writer_.WriteLinks(order_[i], Links(order_[i]));
-  });
+  };
+  if (!ForEachInParallel(order_.size(), options_.thread_count, write, checkpoint)) return {};
   return count;
 }
 

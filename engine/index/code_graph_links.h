@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -36,8 +37,8 @@ class CodeLinkBuilder {
   // Over order_ from `first` on; the rows before it are linked.
   bool RunPass(size_t pass, size_t first_row);
   // Takes over the links of options.known; moves the rows that have links now to the front of
-  // order_ and returns their number.
-  size_t TakeKnownLinks();
+  // order_ and returns their number. nullopt if cancelled.
+  std::optional<size_t> TakeKnownLinks();
   // The links of a row of the known graph, as rows of this one. False if too few are left.
   bool TakeLinksOf(uint32_t known_row);
   void LinkFirst(size_t count);
