@@ -13,8 +13,9 @@
 namespace almagest {
 namespace {
 
-constexpr uint32_t kLadder[] = {16,  20,  24,  32,  40,  48,  64,  80,  96,  128,
-                                160, 192, 256, 320, 384, 512, 640, 768, 1024};
+constexpr uint32_t kLadder[] = {16,  20,  24,  28,  32,  36,  40,  48,  56,  64,  72,
+                                80,  96,  112, 128, 144, 160, 192, 224, 256, 288, 320,
+                                384, 448, 512, 576, 640, 704, 768, 896, 1024};
 constexpr size_t kNeighbours = 10;
 constexpr double kNearEnough = 0.002;
 // Products that the exact scans may take together: large segments get by with fewer queries.
