@@ -25,7 +25,7 @@
 
 namespace almagest {
 
-inline constexpr uint32_t kSectionFileVersion = 1;
+inline constexpr uint32_t kSectionFileVersion = 2;
 inline constexpr size_t kSectionNameBytesMax = 39;
 inline constexpr size_t kSectionAlignment = 64;
 inline constexpr uint32_t kSectionsMax = 4096;

@@ -188,17 +188,16 @@ void SparseBlocks::Visit(const SparseQueryTerm& term, const Pieces& pieces, Add&
 template <class Add>
 void SparseBlocks::VisitListed(const SparseQueryTerm& term, Add& add) const {
   const SparseList& list = term.list;
-  const uint32_t* places = arrays_->places.data() + list.first;
-  const float* weights = arrays_->weights.data() + list.first;
+  const SparsePosting* postings = arrays_->listed_postings.data() + list.first;
   if (list.directory == kNoNumber || list.posting_count <= kScannedPerBlock * blocks_.size()) {
     const auto block_count = static_cast<uint32_t>(bounds_->blocks.size());
     for (uint32_t i = 0; i < list.posting_count; ++i) {
-      const uint32_t position = places[i] & kPositionMask;
+      const uint32_t position = postings[i].position();
       const uint32_t block = position / kRowsPerBlock;
       if (block >= block_count) continue;  // Damaged.
       const uint32_t slot = slot_of_[block];
       if (slot == 0) continue;
-      add(slot - 1, position % kRowsPerBlock, term.weight * double{weights[i]});
+      add(slot - 1, position % kRowsPerBlock, term.weight * double{postings[i].weight});
     }
     return;
   }
@@ -207,9 +206,9 @@ void SparseBlocks::VisitListed(const SparseQueryTerm& term, Add& add) const {
   for (uint32_t slot = 0; slot < blocks_.size(); ++slot) {
     const uint32_t block = blocks_[slot];
     i = std::max(i, directory[block / kBlocksPerChunk]);
-    while (i < list.posting_count && (places[i] & kPositionMask) / kRowsPerBlock < block) ++i;
-    for (; i < list.posting_count && (places[i] & kPositionMask) / kRowsPerBlock == block; ++i) {
-      add(slot, places[i] % kRowsPerBlock, term.weight * double{weights[i]});
+    while (i < list.posting_count && postings[i].position() / kRowsPerBlock < block) ++i;
+    for (; i < list.posting_count && postings[i].position() / kRowsPerBlock == block; ++i) {
+      add(slot, postings[i].position() % kRowsPerBlock, term.weight * double{postings[i].weight});
     }
   }
 }

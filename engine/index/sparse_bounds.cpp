@@ -53,10 +53,10 @@ void SparseBounds::Compute(const SparseIndex::Arrays& arrays, const SparseQueryT
   for (const SparseQueryTerm& term : terms) {
     const SparseList& list = term.list;
     if (list.dense_number != kNoNumber) continue;
-    for (const uint32_t place : arrays.places.subspan(list.first, list.posting_count)) {
-      const uint32_t block = (place & kPositionMask) / kRowsPerBlock;
+    for (const auto& posting : arrays.listed_postings.subspan(list.first, list.posting_count)) {
+      const uint32_t block = posting.position() / kRowsPerBlock;
       if (block >= block_count) continue;  // Damaged.
-      blocks[block] += term.coefficient * static_cast<float>(place >> kPositionBits);
+      blocks[block] += term.coefficient * static_cast<float>(posting.place >> kPositionBits);
     }
   }
   LargestBounds(blocks.data(), chunk_count, chunks.data());

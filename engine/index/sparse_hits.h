@@ -13,7 +13,10 @@ namespace almagest {
 class SparseHits {
  public:
   SparseHits(const SparseIndex::Arrays& arrays, const SparseQuery& query)
-      : arrays_(arrays), filter_(query.filter), best_(query.k) {}
+      : arrays_(arrays), filter_(query.filter), best_(query.k) {
+    all_count_ = filter_.deleted_words == nullptr && filter_.allowed_words == nullptr &&
+                 filter_.row_limit >= arrays.meta.row_count;
+  }
 
   bool full() const { return best_.full(); }
   // As TopK::threshold.
@@ -25,8 +28,13 @@ class SparseHits {
     return std::max(0.0, score * (1.0 - 1e-7) - kSmallestFloat);
   }
 
-  // Whether the row at this position counts. False where the arrays are damaged.
+  // Fetches what Push reads of this position.
+  void Prefetch(uint32_t position) const {
+    if (position < arrays_.row_of.size()) __builtin_prefetch(arrays_.row_of.data() + position);
+  }
+  // Whether the row at this position counts. False where that shows that the arrays are damaged.
   bool Counts(uint32_t position) const {
+    if (all_count_) return position < arrays_.meta.row_count;
     const uint32_t row = RowOf(position);
     return row < arrays_.meta.row_count && filter_.Counts(row);
   }
@@ -49,6 +57,7 @@ class SparseHits {
 
   const SparseIndex::Arrays& arrays_;
   const RowFilter& filter_;
+  bool all_count_ = false;  // Without a filter no row has to be looked at.
   TopK best_;
 };
 

@@ -18,8 +18,7 @@ template <class AnyArrays, class Visit>
 void ForEachArray(AnyArrays& arrays, Visit visit) {
   visit("terms", arrays.terms);
   visit("lists", arrays.lists);
-  visit("places", arrays.places);
-  visit("weights", arrays.weights);
+  visit("listed", arrays.listed_postings);
   visit("pieces", arrays.dense_postings);
   visit("maxima", arrays.maxima);
   visit("starts", arrays.starts);
@@ -55,9 +54,8 @@ Result<SparseIndex> SparseIndex::FromArrays(const Arrays& arrays) {
   const bool is_sound =
       arrays.meta.row_count <= kSparseRowsMax && arrays.terms.size() == arrays.meta.term_count &&
       arrays.lists.size() == arrays.meta.term_count &&
-      arrays.places.size() == arrays.weights.size() &&
       arrays.dense_postings.size() % kDensePostingBytes == 0 &&
-      arrays.places.size() + arrays.dense_postings.size() / kDensePostingBytes ==
+      arrays.listed_postings.size() + arrays.dense_postings.size() / kDensePostingBytes ==
           arrays.meta.posting_count &&
       arrays.maxima.size() == arrays.starts.size() && is_multiple(arrays.maxima.size(), blocks) &&
       is_multiple(arrays.directories.size(), blocks / kBlocksPerChunk) &&
@@ -101,7 +99,7 @@ uint32_t SparseIndex::PostingCount(uint32_t term) const {
 }
 
 SparseIndex SparseIndexArrays::View() const {
-  const auto view = SparseIndex::FromArrays({meta, terms, lists, places, weights, dense_postings,
+  const auto view = SparseIndex::FromArrays({meta, terms, lists, listed_postings, dense_postings,
                                              maxima, starts, directories, row_of, position_of});
   ALMAGEST_CHECK(view.has_value());
   return *view;

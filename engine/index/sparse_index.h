@@ -27,7 +27,7 @@ namespace almagest {
 
 // How a sealed index goes through a query's postings. Results are the same.
 enum class SparsePlan {
-  kChosen,  // By the counts of the query's postings.
+  kChosen,  // By what the query's frequent terms weigh.
   kTerms,   // sparse_term_search.h, where its conditions hold.
   kBlocks,  // sparse_bounds.h and sparse_blocks.h.
 };
@@ -49,8 +49,7 @@ class SparseIndex {
     SparseMeta meta;
     std::span<const uint32_t> terms;    // Strictly ascending.
     std::span<const SparseList> lists;  // One per term.
-    std::span<const uint32_t> places;   // Listed postings.
-    std::span<const float> weights;     // As many.
+    std::span<const SparsePosting> listed_postings;
     std::span<const uint8_t> dense_postings;
     std::span<const uint8_t> maxima;        // Per dense term: chunks * 64.
     std::span<const uint16_t> starts;       // Per dense term: chunks * 64.
@@ -94,8 +93,7 @@ struct SparseIndexArrays {
   SparseMeta meta;
   std::vector<uint32_t> terms;
   std::vector<SparseList> lists;
-  std::vector<uint32_t> places;
-  std::vector<float> weights;
+  std::vector<SparsePosting> listed_postings;
   std::vector<uint8_t> dense_postings;
   std::vector<uint8_t> maxima;
   std::vector<uint16_t> starts;

@@ -1,6 +1,8 @@
 // Highway dynamic dispatch: foreach_target.h includes this file again for every instruction set.
 #include "engine/index/sparse_kernels.h"
 
+#include <limits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/index/sparse_kernels.cpp"
 #include <hwy/foreach_target.h>
@@ -112,9 +114,70 @@ size_t TakeLargestTarget(float* HWY_RESTRICT values, float* HWY_RESTRICT largest
   const size_t group = PlaceOfLargest(largest, (groups + 15) / 16 * 16);
   const size_t place = 64 * group + PlaceOfLargest(values + 64 * group, 64);
   *taken = values[place];
-  values[place] = -1.0f;
+  values[place] = -std::numeric_limits<float>::infinity();
   LargestBoundsTarget(values + 64 * group, 1, largest + group);
   return place;
+}
+
+size_t PlacesAtLeastTarget(const float* HWY_RESTRICT values, size_t count, float low,
+                           uint32_t* HWY_RESTRICT places) {
+  const FloatTag d;
+  const hn::RebindToUnsigned<FloatTag> du;
+  const size_t lanes = hn::Lanes(d);
+  const auto bar = hn::Set(d, low);
+  const auto zero = hn::Zero(d);
+  size_t found = 0;
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto value = hn::LoadU(d, values + i);
+    const auto is_high = hn::And(hn::Ge(value, bar), hn::Gt(value, zero));
+    const auto place = hn::Iota(du, static_cast<uint32_t>(i));
+    // Not CompressStore, which some processors take very long for.
+    hn::StoreU(hn::Compress(place, hn::RebindMask(du, is_high)), du, places + found);
+    found += hn::CountTrue(d, is_high);
+  }
+  for (; i < count; ++i) {
+    places[found] = static_cast<uint32_t>(i);
+    found += values[i] >= low && values[i] > 0.0f ? 1 : 0;
+  }
+  return found;
+}
+
+void SplitPostingsTarget(const SparsePosting* HWY_RESTRICT postings, size_t count, uint32_t first,
+                         double factor, uint32_t* HWY_RESTRICT positions,
+                         double* HWY_RESTRICT parts) {
+  const DoubleTag d;
+  const hn::Rebind<float, DoubleTag> df;
+  const hn::Rebind<uint32_t, DoubleTag> du;
+  const size_t lanes = hn::Lanes(d);
+  const auto mask = hn::Set(du, kPositionMask);
+  const auto start = hn::Set(du, first);
+  const auto by = hn::Set(d, factor);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::Vec<decltype(du)> places;
+    hn::Vec<decltype(du)> weights;
+    hn::LoadInterleaved2(du, reinterpret_cast<const uint32_t*>(postings + i), places, weights);
+    hn::StoreU(hn::Sub(hn::And(places, mask), start), du, positions + i);
+    hn::StoreU(hn::Mul(hn::PromoteTo(d, hn::BitCast(df, weights)), by), d, parts + i);
+  }
+  for (; i < count; ++i) {
+    positions[i] = postings[i].position() - first;
+    parts[i] = factor * double{postings[i].weight};
+  }
+}
+
+void ToFloatsTarget(const double* HWY_RESTRICT sums, size_t count, float more,
+                    float* HWY_RESTRICT floats) {
+  const DoubleTag d;
+  const hn::Rebind<float, DoubleTag> df;
+  const size_t lanes = hn::Lanes(d);
+  const auto added = hn::Set(df, more);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(hn::Add(hn::DemoteTo(df, hn::LoadU(d, sums + i)), added), df, floats + i);
+  }
+  for (; i < count; ++i) floats[i] = static_cast<float>(sums[i]) + more;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -130,6 +193,9 @@ HWY_EXPORT(BoundsAtLeastTarget);
 HWY_EXPORT(SumsAtLeastTarget);
 HWY_EXPORT(LargestSumTarget);
 HWY_EXPORT(TakeLargestTarget);
+HWY_EXPORT(PlacesAtLeastTarget);
+HWY_EXPORT(SplitPostingsTarget);
+HWY_EXPORT(ToFloatsTarget);
 
 void AddUpMaxima(std::span<const WeightedMaxima> terms, size_t count, float* bounds) {
   HWY_DYNAMIC_DISPATCH(AddUpMaximaTarget)(terms, count, bounds);
@@ -146,6 +212,16 @@ uint32_t SumsAtLeast(const double* sums, double low) {
 double LargestSum(const double* sums) { return HWY_DYNAMIC_DISPATCH(LargestSumTarget)(sums); }
 size_t TakeLargest(float* bounds, float* largest, size_t chunks, float* taken) {
   return HWY_DYNAMIC_DISPATCH(TakeLargestTarget)(bounds, largest, chunks, taken);
+}
+size_t PlacesAtLeast(const float* values, size_t count, float low, uint32_t* places) {
+  return HWY_DYNAMIC_DISPATCH(PlacesAtLeastTarget)(values, count, low, places);
+}
+void SplitPostings(const SparsePosting* postings, size_t count, uint32_t first, double factor,
+                   uint32_t* positions, double* parts) {
+  HWY_DYNAMIC_DISPATCH(SplitPostingsTarget)(postings, count, first, factor, positions, parts);
+}
+void ToFloats(const double* sums, size_t count, float more, float* floats) {
+  HWY_DYNAMIC_DISPATCH(ToFloatsTarget)(sums, count, more, floats);
 }
 
 }  // namespace almagest

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/index/sparse_layout.h"
+
 namespace almagest {
 
 struct WeightedMaxima {
@@ -27,8 +29,19 @@ uint32_t SumsAtLeast(const double* sums, double low);
 // The largest of 32 sums.
 double LargestSum(const double* sums);
 
-// The place of the largest bound, which goes to `taken` and is replaced by -1. `largest` as by
-// LargestBounds, followed by -1 up to a multiple of 16.
+// The place of the largest bound, which goes to `taken` and is replaced by -infinity. `largest` as
+// by LargestBounds, followed by -1 up to a multiple of 16.
 size_t TakeLargest(float* bounds, float* largest, size_t chunks, float* taken);
+
+// The places of all values above 0 that are at least `low` go to `places`, which has room for
+// 16 more than `count`. Returns how many.
+size_t PlacesAtLeast(const float* values, size_t count, float low, uint32_t* places);
+
+// Of each listed posting its position less `first` (modulo 2^32), and factor * its weight.
+void SplitPostings(const SparsePosting* postings, size_t count, uint32_t first, double factor,
+                   uint32_t* positions, double* parts);
+
+// floats[i] = sums[i] + more, for i < count.
+void ToFloats(const double* sums, size_t count, float more, float* floats);
 
 }  // namespace almagest

@@ -7,10 +7,12 @@
 //   chunk   64 consecutive blocks. What a search evaluates at once.
 //
 // The postings of a term are kept in one of two forms:
-//   listed  a word per posting: position | level << 26, and a float weight. The level is the
+//   listed  a word per posting: position | level << 26, and after it its float weight: whoever
+//           reads the one reads the other (most lists are a few cache lines). The level is the
 //           block's largest weight in 63rds of the term's, rounded up, at least 1; it stands at
 //           the block's first posting, 0 at its others.
-//   dense   for terms that have a posting for every fourth block or more: a byte per block, its
+//   dense   for terms that have a posting for every fourth block or more (for every second where
+//           rows have few terms: sparse_build.cpp): a byte per block, its
 //           largest weight in 255ths of the term's, rounded up, 0 where the term does not occur;
 //           where the block's postings begin within its chunk, with a bit for every quarter of the
 //           block that has the term (QuarterShift); and 5 bytes per posting, the place in the group
@@ -36,7 +38,6 @@ inline constexpr float kListedLevels = 63.0f;
 inline constexpr float kDenseLevels = 255.0f;
 
 inline constexpr uint32_t kDensePostingBytes = 5;
-inline constexpr uint32_t kDenseBlocksPerPosting = 4;
 inline constexpr uint32_t kNoNumber = std::numeric_limits<uint32_t>::max();
 
 // Stored as it is.
@@ -46,9 +47,18 @@ struct SparseMeta {
   uint64_t posting_count = 0;
 };
 
+// Stored as it is: a listed posting.
+struct SparsePosting {
+  uint32_t place = 0;  // Position and level.
+  float weight = 0.0f;
+
+  uint32_t position() const { return place & kPositionMask; }
+};
+static_assert(sizeof(SparsePosting) == 8);
+
 // Stored as it is: the postings of one term.
 struct SparseList {
-  uint64_t first = 0;  // Listed: in places and weights. Dense: in dense_postings, of 5 bytes each.
+  uint64_t first = 0;  // In listed_postings or dense_postings (of 5 bytes each).
   uint32_t posting_count = 0;
   uint32_t dense_number = kNoNumber;  // Its rows in maxima and starts; kNoNumber: listed.
   uint32_t directory = kNoNumber;     // Its row in directories; kNoNumber: none.

@@ -17,7 +17,7 @@ bool IsInside(const SparseList& list, const SparseIndex::Arrays& arrays) {
   }
   const bool is_listed = list.dense_number == kNoNumber;
   const uint64_t postings =
-      is_listed ? arrays.places.size() : arrays.dense_postings.size() / kDensePostingBytes;
+      is_listed ? arrays.listed_postings.size() : arrays.dense_postings.size() / kDensePostingBytes;
   if (list.posting_count > postings || list.first > postings - list.posting_count) return false;
   return is_listed || (list.directory != kNoNumber &&
                        fits(list.dense_number, chunks * kBlocksPerChunk, arrays.maxima.size()));
@@ -47,6 +47,10 @@ Result<> SparseQueryTerms::Find(const SparseIndex::Arrays& arrays, const SparseV
                                               std::to_string(query.terms[i]));
     }
     terms.push_back({list, query.weights[i], 0.0f});
+    if (terms.back().is_listed()) {
+      __builtin_prefetch(arrays.listed_postings.data() + list.first);
+      __builtin_prefetch(arrays.listed_postings.data() + list.first + list.posting_count / 2);
+    }
     only_positive = only_positive && query.weights[i] > 0.0f && list.weight_min > 0.0f;
   }
   return {};

@@ -1,10 +1,15 @@
 #include "engine/index/sparse_row_sums.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+
+#include "engine/index/sparse_kernels.h"
 
 namespace almagest {
 namespace {
+
+constexpr uint32_t kPostingsAtOnce = 256;
 
 // The members of SparseRowSums, to be kept in registers: read from there, they would be read again
 // after every write.
@@ -46,20 +51,24 @@ void SparseRowSums::Add(const SparseIndex::Arrays& arrays, const SparseQueryTerm
 
 void SparseRowSums::AddListed(const SparseIndex::Arrays& arrays, const SparseQueryTerm& term,
                               const SparseWindow& window, uint32_t& used) {
-  const uint32_t* const places = arrays.places.data() + term.list.first;
-  const float* const weights = arrays.weights.data() + term.list.first;
-  const double factor = term.weight;
+  const SparsePosting* const postings = arrays.listed_postings.data() + term.list.first;
   const uint32_t end = term.list.posting_count;
-  const uint32_t first = window.first;
   const uint32_t size = window.size();
   Adder add{numbers_.data(), positions_.data(), sums_.data(), count_};
-  uint32_t i = used;
-  for (; i < end; ++i) {
-    const uint32_t position = (places[i] & kPositionMask) - first;
-    if (position >= size) break;  // In a later window, or damaged.
-    add(position, factor * double{weights[i]});
+  std::array<uint32_t, kPostingsAtOnce> positions;
+  std::array<double, kPostingsAtOnce> parts;
+  while (used < end) {
+    const uint32_t count = std::min(kPostingsAtOnce, end - used);
+    SplitPostings(postings + used, count, window.first, term.weight, positions.data(),
+                  parts.data());
+    uint32_t i = 0;
+    for (; i < count; ++i) {
+      if (positions[i] >= size) break;  // In a later window, or damaged.
+      add(positions[i], parts[i]);
+    }
+    used += i;
+    if (i < count) break;
   }
-  used = i;
   count_ = add.count;
 }
 

@@ -18,9 +18,11 @@ namespace {
 // blocks: only terms that give this share of the score at most are left out.
 constexpr uint32_t kSmallRows = 16'384;
 constexpr double kSmallShare = 0.08;
-// With more terms that are not added up, or more additions, the other plan is quicker.
-constexpr size_t kRestTermsPreferred = 8;
-constexpr size_t kAdditionsPreferred = 20'000;
+// The other plan is quicker where dense terms could give more than this share of a score, whatever
+// the counts of terms and postings. Measured on both kinds of sets (decision 5).
+constexpr double kRestShareMax = 0.3;
+// So few postings take a few microseconds either way; one way for all of them keeps its code warm.
+constexpr size_t kFewPostings = 2000;
 // About so many blocks are scored first if no score to reach is known.
 constexpr size_t kFirstBlocks = 8;
 // Parts are added up in float for bounds: far from what it cannot hold.
@@ -32,15 +34,17 @@ constexpr double kReachSlack = 1.0 - 2e-5;  // More than kTermsMax roundings to 
 // Less than the product of any two floats above 0.
 constexpr double kSmallestProduct = 1e-300;
 // Cache lines that are fetched of each listed term before the first is added up.
-constexpr size_t kLinesAhead = 4;
-constexpr size_t kPostingsPerLine = 16;
-constexpr size_t kRowsAhead = 8;
+constexpr size_t kLinesAhead = 8;
+// So many more of the next one, before one is added up.
+constexpr size_t kLinesMore = 16;
+constexpr size_t kPostingsPerLine = 64 / sizeof(SparsePosting);
+constexpr size_t kRowsAhead = 32;
 
 struct TermScratch {
   SparseRowSums sums;
   SparseRestTerms rest;
   std::vector<uint32_t> used;        // Of each added term's postings.
-  std::vector<float> reach;          // By number of a sum: what it can become. -1: scored already.
+  std::vector<float> reach;          // By sum: what it can become. -infinity: scored already.
   std::vector<uint32_t> candidates;  // Numbers of sums, or blocks,
   std::vector<float> refined;        // and what these sums can become.
   std::vector<float> largest;
@@ -68,10 +72,12 @@ class TermSearch {
         return Fail(ErrorCode::kTimeout, "the search was stopped or passed its deadline");
       }
       window_ = {chunk * kRowsPerChunk, std::min(chunk_count - chunk, kWindowChunks)};
+      in_.rest.Start(arrays_, split_.rest, window_);
       for (size_t t = 0; t < split_.added.size(); ++t) {
+        if (t + 1 < split_.added.size())
+          PrefetchLines(split_.added[t + 1], kLinesAhead, kLinesMore);
         in_.sums.Add(arrays_, split_.added[t], window_, in_.used[t]);
       }
-      in_.rest.Start(arrays_, split_.rest, window_);
       ScoreSums();
       if (!in_.rest.empty()) ScoreOtherRows();
       in_.sums.Clear();
@@ -81,105 +87,115 @@ class TermSearch {
 
  private:
   void PrefetchListed() const {
-    for (const SparseQueryTerm& term : split_.added) {
-      if (!term.is_listed()) continue;
-      const size_t end = std::min<size_t>(term.list.posting_count, kLinesAhead * kPostingsPerLine);
-      for (size_t i = 0; i < end; i += kPostingsPerLine) {
-        __builtin_prefetch(arrays_.places.data() + term.list.first + i);
-        __builtin_prefetch(arrays_.weights.data() + term.list.first + i);
-      }
+    for (const SparseQueryTerm& term : split_.added) PrefetchLines(term, 0, kLinesAhead);
+  }
+  void PrefetchLines(const SparseQueryTerm& term, size_t first, size_t lines) const {
+    if (!term.is_listed()) return;
+    const size_t end =
+        std::min<size_t>(term.list.posting_count, (first + lines) * kPostingsPerLine);
+    for (size_t i = first * kPostingsPerLine; i < end; i += kPostingsPerLine) {
+      __builtin_prefetch(arrays_.listed_postings.data() + term.list.first + i);
     }
   }
 
   // What a sum has to be able to become to change the result.
   float ReachNeeded() const { return static_cast<float>(hits_.SumToReach() * kReachSlack); }
 
-  // Rows with a sum: the most promising first, then all others that still can change the result.
+  // Rows with a sum: the best of these first, then all others that still can change the result.
   void ScoreSums() {
-    const size_t count = size_t{in_.sums.count()} + 1;
-    if (in_.reach.size() < count + kBlocksPerChunk) in_.reach.resize(count + kBlocksPerChunk);
-    ComputeReach();
-    ScoreLeaders(in_.reach, count, [](size_t place) { return static_cast<uint32_t>(place); });
-    in_.candidates.clear();
-    CollectAtLeast(in_.reach.data(), (count + kBlocksPerChunk - 1) / kBlocksPerChunk,
-                   ReachNeeded());
-    if (in_.rest.empty()) {
-      for (const uint32_t number : in_.candidates) ScoreSum(number);
-    } else {
-      RefineCandidates();
-      ScoreLeaders(in_.refined, in_.candidates.size(),
-                   [this](size_t place) { return in_.candidates[place]; });
-      ScoreRefined();
-    }
-  }
-
-  void ComputeReach() {
     const size_t count = in_.sums.count();
-    const double* const sums = in_.sums.sums();
-    float* const reach = in_.reach.data();
-    reach[0] = -1.0f;
-    if (in_.rest.empty()) {
-      for (size_t i = 1; i <= count; ++i) reach[i] = static_cast<float>(sums[i]) + kSmallestReach;
-      return;
-    }
-    const uint32_t* const positions = in_.sums.positions();
-    const float* const bounds = in_.rest.bounds().data();
-    for (size_t i = 1; i <= count; ++i) {
-      reach[i] =
-          static_cast<float>(sums[i]) + kSmallestReach + bounds[positions[i] / kRowsPerBlock];
-    }
-  }
-
-  // Scores k rows that count, those that could reach most: theirs are scores that others have to
-  // reach. `number_of`: a sum's number by its place in `reach`, which has room for 64 more.
-  template <class NumberOf>
-  void ScoreLeaders(std::vector<float>& reach, size_t count, NumberOf number_of) {
     if (count == 0) return;
-    const size_t chunks = (count + kBlocksPerChunk - 1) / kBlocksPerChunk;
-    std::fill_n(reach.begin() + static_cast<ptrdiff_t>(count), chunks * kBlocksPerChunk - count,
-                -1.0f);
-    in_.largest.assign(chunks + kLanesMax, -1.0f);
-    LargestBounds(reach.data(), chunks, in_.largest.data());
-    for (size_t wanted = query_.k; wanted > 0;) {
-      float most = -1.0f;
-      const size_t place = TakeLargest(reach.data(), in_.largest.data(), chunks, &most);
-      if (!(most > 0.0f) || most < ReachNeeded()) return;
-      const uint32_t number = number_of(place);
-      if (!hits_.Counts(window_.first + in_.sums.PositionOf(number))) continue;
-      ScoreSum(number);
-      --wanted;
-    }
+    if (in_.reach.size() < count + kBlocksPerChunk) in_.reach.resize(count + kBlocksPerChunk);
+    float* const reach = in_.reach.data();
+    ToFloats(in_.sums.sums() + 1, count, kSmallestReach, reach);
+    ScoreLeaders(count);
+    RefineCandidates(count);
+    ScoreRefined();
   }
 
-  // By quarters of blocks. Keeps those that can still change the result.
-  void RefineCandidates() {
+  // The k rows with the largest sums of those that count: their scores are near to what others have
+  // to reach. Their `reach` is -infinity then.
+  void ScoreLeaders(size_t count) {
+    float* const reach = in_.reach.data();
+    const size_t chunks = (count + kBlocksPerChunk - 1) / kBlocksPerChunk;
+    std::fill_n(reach + count, chunks * kBlocksPerChunk - count, -1.0f);
+    in_.largest.assign(chunks + kLanesMax, -1.0f);
+    LargestBounds(reach, chunks, in_.largest.data());
+    const double low = hits_.SumToReach() * kReachSlack - in_.rest.most();
+    in_.candidates.clear();
+    while (in_.candidates.size() < query_.k) {
+      float most = -1.0f;
+      const size_t place = TakeLargest(reach, in_.largest.data(), chunks, &most);
+      if (!(most > 0.0f) || most < low) break;
+      const auto number = static_cast<uint32_t>(place + 1);
+      const uint32_t position = in_.sums.PositionOf(number);
+      if (!hits_.Counts(window_.first + position)) continue;
+      // What scores need is on its way while the next ones are found.
+      in_.rest.PrefetchBlock(position);
+      hits_.Prefetch(window_.first + position);
+      if (!in_.candidates.empty()) {
+        in_.rest.Prefetch(in_.sums.PositionOf(in_.candidates.back()));
+      }
+      in_.candidates.push_back(number);
+    }
+    for (const uint32_t number : in_.candidates) ScoreSum(number);
+  }
+
+  // The sums that can still change the result: not ruled out by what the rest gives any row, nor
+  // their block, nor their quarter of it.
+  void RefineCandidates(size_t count) {
+    if (in_.candidates.size() < count + kLanesMax) in_.candidates.resize(count + kLanesMax);
+    if (in_.refined.size() < count) in_.refined.resize(count);
     const float needed = ReachNeeded();
-    const size_t count = in_.candidates.size();
-    if (in_.refined.size() < count + kBlocksPerChunk) in_.refined.resize(count + kBlocksPerChunk);
     uint32_t* const candidates = in_.candidates.data();
     float* const refined = in_.refined.data();
-    size_t kept = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const uint32_t number = candidates[i];
-      refined[kept] = static_cast<float>(in_.sums.SumOf(number)) + kSmallestReach +
-                      in_.rest.QuarterBound(in_.sums.PositionOf(number));
-      candidates[kept] = number;
-      kept += refined[kept] >= needed ? 1 : 0;
+    const float* const reach = in_.reach.data();
+    const uint32_t* const positions = in_.sums.positions();
+    const auto low = static_cast<float>(hits_.SumToReach() * kReachSlack - in_.rest.most());
+    const size_t possible = PlacesAtLeast(reach, count, low, candidates);
+    if (in_.rest.empty()) {
+      for (size_t i = 0; i < possible; ++i) {
+        refined[i] = reach[candidates[i]];
+        ++candidates[i];
+      }
+      in_.candidates.resize(possible);
+      return;
     }
-    in_.candidates.resize(kept);
+    const float* const bounds = in_.rest.bounds().data();
+    size_t in_blocks = 0;
+    for (size_t i = 0; i < possible; ++i) {  // Branches would not be predicted.
+      const uint32_t number = candidates[i] + 1;
+      const float most = reach[number - 1] + bounds[positions[number] / kRowsPerBlock];
+      candidates[in_blocks] = number;
+      in_blocks += most >= needed ? 1 : 0;
+    }
+    for (size_t i = 0; i < in_blocks; ++i) in_.rest.PrefetchBlock(positions[candidates[i]]);
+    size_t in_quarters = 0;
+    for (size_t i = 0; i < in_blocks; ++i) {
+      const uint32_t number = candidates[i];
+      const float most = reach[number - 1] + in_.rest.QuarterBound(positions[number]);
+      candidates[in_quarters] = number;
+      refined[in_quarters] = most;
+      in_quarters += most >= needed ? 1 : 0;
+    }
+    in_.candidates.resize(in_quarters);
   }
 
   void ScoreRefined() {
     const std::vector<uint32_t>& candidates = in_.candidates;
-    float needed = std::max(ReachNeeded(), kSmallestReach);  // -1: scored already.
+    const auto prefetch = [&](size_t i) {
+      const uint32_t position = in_.sums.PositionOf(candidates[i]);
+      in_.rest.Prefetch(position);
+      hits_.Prefetch(window_.first + position);
+    };
+    for (size_t i = 0; i < std::min(kRowsAhead, candidates.size()); ++i) prefetch(i);
+    float needed = ReachNeeded();
     for (size_t i = 0; i < candidates.size(); ++i) {
       const size_t ahead = i + kRowsAhead;
-      if (ahead < candidates.size() && in_.refined[ahead] >= needed) {
-        in_.rest.Prefetch(in_.sums.PositionOf(candidates[ahead]));
-      }
+      if (ahead < candidates.size() && in_.refined[ahead] >= needed) prefetch(ahead);
       if (in_.refined[i] < needed) continue;
       ScoreSum(candidates[i]);
-      needed = std::max(ReachNeeded(), kSmallestReach);
+      needed = ReachNeeded();
     }
   }
 
@@ -258,12 +274,13 @@ class TermSearch {
 
   std::optional<float> WeightAt(const SparseList& list, uint32_t position) const {
     if (list.dense_number == kNoNumber) {
-      const auto places = arrays_.places.subspan(list.first, list.posting_count);
-      const auto found = std::lower_bound(
-          places.begin(), places.end(), position,
-          [](uint32_t place, uint32_t wanted) { return (place & kPositionMask) < wanted; });
-      if (found == places.end() || (*found & kPositionMask) != position) return std::nullopt;
-      return arrays_.weights[list.first + static_cast<size_t>(found - places.begin())];
+      const auto postings = arrays_.listed_postings.subspan(list.first, list.posting_count);
+      const auto found = std::lower_bound(postings.begin(), postings.end(), position,
+                                          [](const SparsePosting& posting, uint32_t wanted) {
+                                            return posting.position() < wanted;
+                                          });
+      if (found == postings.end() || found->position() != position) return std::nullopt;
+      return found->weight;
     }
     const uint32_t block = position / kRowsPerBlock;
     const DensePiece piece = PieceOf(arrays_, list, block, block + 1);
@@ -295,6 +312,8 @@ bool SparseTermSplit::Choose(const SparseQueryTerms& terms, uint32_t row_count) 
   added.clear();
   rest.clear();
   additions = 0;
+  rest_share = 0.0;
+  rest_postings = 0;
   if (!terms.only_positive || terms.terms.size() > kTermsMax) return false;
   double total = 0.0;
   for (const SparseQueryTerm& term : terms.terms) {
@@ -317,12 +336,16 @@ bool SparseTermSplit::Choose(const SparseQueryTerms& terms, uint32_t row_count) 
   }
   std::sort(added.begin(), added.end(), heavier);
   for (const SparseQueryTerm& term : added) additions += term.list.posting_count;
+  for (const SparseQueryTerm& term : rest) {
+    rest_share += term.most() / total;
+    rest_postings += term.list.posting_count;
+  }
   return additions <= SparseRowSums::kAdditionsMax;
 }
 
 bool SparseTermSplit::IsPreferred(uint32_t row_count) const {
   if (row_count <= kSmallRows) return true;
-  return rest.size() <= kRestTermsPreferred && additions <= kAdditionsPreferred;
+  return rest_share <= kRestShareMax || additions + rest_postings <= kFewPostings;
 }
 
 Result<std::vector<ScoredRow>> SearchByTerms(const SparseIndex::Arrays& arrays,

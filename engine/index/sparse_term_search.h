@@ -15,11 +15,13 @@ struct SparseTermSplit {
   std::vector<SparseQueryTerm> added;
   std::vector<SparseQueryTerm> rest;  // All dense.
   size_t additions = 0;               // Postings of the added ones.
+  size_t rest_postings = 0;
+  double rest_share = 0.0;  // Of what all terms could give a row, what the rest could.
 
   // False if the query cannot be searched for in this way: a weight is 0 or less, extreme weights,
   // too many postings or terms.
   bool Choose(const SparseQueryTerms& terms, uint32_t row_count);
-  // Whether it is the quicker way. By counts alone, so always the same for a query.
+  // Whether it is the quicker way. Always the same for a query.
   bool IsPreferred(uint32_t row_count) const;
 };
 

@@ -45,12 +45,12 @@ class TopK {
     if (score != score) score = -std::numeric_limits<float>::infinity();
     if (!Accepts(score, row)) return false;
     if (full()) {
-      std::pop_heap(heap_.begin(), heap_.end(), ComesBefore);
+      std::pop_heap(heap_.begin(), heap_.end(), kOrder);
       heap_.back() = {row, score};
     } else {
       heap_.push_back({row, score});
     }
-    std::push_heap(heap_.begin(), heap_.end(), ComesBefore);
+    std::push_heap(heap_.begin(), heap_.end(), kOrder);
     return true;
   }
 
@@ -59,11 +59,16 @@ class TopK {
 
   // The kept rows, best first. Leaves the collector empty.
   std::vector<ScoredRow> Take() {
-    std::sort_heap(heap_.begin(), heap_.end(), ComesBefore);
+    std::sort_heap(heap_.begin(), heap_.end(), kOrder);
     return std::exchange(heap_, {});
   }
 
  private:
+  // A closure, unlike a pointer to a function, is inlined where the heap calls it.
+  static constexpr auto kOrder = [](const ScoredRow& a, const ScoredRow& b) {
+    return ComesBefore(a, b);
+  };
+
   size_t k_;
   std::vector<ScoredRow> heap_;  // The worst kept row in front.
 };

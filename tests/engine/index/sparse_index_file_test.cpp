@@ -3,13 +3,13 @@
 
 #include <fstream>
 
-#include "engine/index/sparse_index.h"
-#include "tests/engine/index/index_fixtures.h"
+#include "tests/engine/index/sparse_fixtures.h"
 
 namespace almagest {
 namespace {
 
 using index_test::Below;
+using index_test::BuildSparse;
 using index_test::NaiveSparse;
 using index_test::Random;
 using index_test::SparseTerms;
@@ -20,14 +20,6 @@ NaiveSparse RandomRows(Random& random, uint32_t row_count, bool negative) {
     rows[row] = index_test::RandomSparse(random, 10, 60, negative);
   }
   return rows;
-}
-
-SparseIndexArrays BuildIndex(const NaiveSparse& rows, uint32_t row_count) {
-  SparseIndexBuilder builder({.ordered_rows_min = 0});
-  for (const auto& [row, weights] : rows) {
-    EXPECT_TRUE(builder.Add(row, index_test::ToSparse(weights).View()).has_value());
-  }
-  return builder.Finish(row_count);
 }
 
 // Whatever the bytes say, a search ends, with rows of the index or as corrupt.
@@ -57,7 +49,7 @@ TEST(SparseIndexFileTest, AFileGivesTheSameResults) {
   const index_test::TemporaryFolder folder;
   Random random(4);
   const NaiveSparse rows = RandomRows(random, 2000, false);
-  const auto arrays = BuildIndex(rows, 2000);
+  const auto arrays = BuildSparse(rows, 2000, true);
   const SparseIndexArrays none = SparseIndexBuilder().Finish(7);
   auto writer = SectionWriter::Create(folder / "a.seg");
   ASSERT_TRUE(arrays.View().Write(*writer, "words").has_value());
@@ -81,38 +73,34 @@ TEST(SparseIndexFileTest, AFileGivesTheSameResults) {
 
 TEST(SparseIndexFileTest, SearchesOfDamagedArraysStayInside) {
   Random data_random(5);
-  const SparseIndexArrays any_weights = BuildIndex(RandomRows(data_random, 3000, true), 3000);
+  const SparseIndexArrays any_weights =
+      BuildSparse(RandomRows(data_random, 3000, true), 3000, true);
   NaiveSparse rows = RandomRows(data_random, 3000, false);
   for (auto& [row, weights] : rows) {
     for (auto& [term, weight] : weights) weight += 0.5f;
   }
-  const SparseIndexArrays positive = BuildIndex(rows, 3000);  // Both plans can search it.
+  const SparseIndexArrays positive = BuildSparse(rows, 3000, true);  // Both plans can search it.
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);
     SparseIndexArrays damaged = seed % 2 == 0 ? any_weights : positive;
     ASSERT_FALSE(damaged.maxima.empty());  // Both forms of lists are there.
-    ASSERT_FALSE(damaged.places.empty());
+    ASSERT_FALSE(damaged.listed_postings.empty());
     const auto bytes = [](auto& array) { return std::as_writable_bytes(std::span(array)); };
-    const std::span<std::byte> parts[] = {bytes(damaged.terms),
-                                          bytes(damaged.lists),
-                                          bytes(damaged.places),
-                                          bytes(damaged.weights),
-                                          bytes(damaged.dense_postings),
-                                          bytes(damaged.maxima),
-                                          bytes(damaged.starts),
-                                          bytes(damaged.directories),
-                                          bytes(damaged.row_of),
-                                          bytes(damaged.position_of),
-                                          std::as_writable_bytes(std::span(&damaged.meta, 1))};
+    const std::span<std::byte> parts[] = {
+        bytes(damaged.terms),           bytes(damaged.lists),
+        bytes(damaged.listed_postings), bytes(damaged.dense_postings),
+        bytes(damaged.maxima),          bytes(damaged.starts),
+        bytes(damaged.directories),     bytes(damaged.row_of),
+        bytes(damaged.position_of),     std::as_writable_bytes(std::span(&damaged.meta, 1))};
     const auto& part = parts[Below(random, std::size(parts))];
     for (size_t flips = 1 + Below(random, 4); flips > 0; --flips) {
       part[Below(random, part.size())] ^= static_cast<std::byte>(1 << Below(random, 8));
     }
-    const auto index = SparseIndex::FromArrays(
-        {damaged.meta, damaged.terms, damaged.lists, damaged.places, damaged.weights,
-         damaged.dense_postings, damaged.maxima, damaged.starts, damaged.directories,
-         damaged.row_of, damaged.position_of});
+    const auto index = SparseIndex::FromArrays({damaged.meta, damaged.terms, damaged.lists,
+                                                damaged.listed_postings, damaged.dense_postings,
+                                                damaged.maxima, damaged.starts, damaged.directories,
+                                                damaged.row_of, damaged.position_of});
     if (index.has_value()) {
       ExpectSearchesStayInside(*index, random);
     } else {
@@ -125,7 +113,7 @@ TEST(SparseIndexFileTest, EveryFlippedByteIsFoundByItsChecksum) {
   const index_test::TemporaryFolder folder;
   const std::filesystem::path path = folder / "a.seg";
   Random data_random(6);
-  const SparseIndexArrays arrays = BuildIndex(RandomRows(data_random, 600, false), 600);
+  const SparseIndexArrays arrays = BuildSparse(RandomRows(data_random, 600, false), 600, true);
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);

@@ -4,12 +4,14 @@
 
 #include <cmath>
 
-#include "tests/engine/index/index_fixtures.h"
+#include "tests/engine/index/sparse_fixtures.h"
 
 namespace almagest {
 namespace {
 
 using index_test::Below;
+using index_test::BuildSparse;
+using index_test::ExpectAgrees;
 using index_test::NaiveSparse;
 using index_test::Random;
 using index_test::SparseTerms;
@@ -23,27 +25,6 @@ NaiveSparse RandomRows(Random& random, uint32_t row_count, uint32_t vocabulary, 
   return rows;
 }
 
-// `ordered`: positions differ from rows, however few there are.
-SparseIndexArrays BuildIndex(const NaiveSparse& rows, uint32_t row_count, bool ordered) {
-  SparseIndexBuilder builder({.ordered_rows_min = ordered ? 0 : kNoNumber});
-  for (const auto& [row, weights] : rows) {
-    EXPECT_TRUE(builder.Add(row, index_test::ToSparse(weights).View()).has_value());
-  }
-  return builder.Finish(row_count);
-}
-
-// By every plan, the one that the index would choose included.
-void ExpectAgrees(const SparseIndex& index, const NaiveSparse& rows, SparseQuery query) {
-  const auto expected = index_test::NaiveSparseSearch(rows, query);
-  for (const SparsePlan plan : {SparsePlan::kChosen, SparsePlan::kTerms, SparsePlan::kBlocks}) {
-    SCOPED_TRACE(testing::Message() << "plan " << static_cast<int>(plan));
-    query.plan = plan;
-    const auto found = index.Search(query);
-    ASSERT_TRUE(found.has_value());
-    ASSERT_EQ(*found, expected);
-  }
-}
-
 TEST(SparseIndexTest, SearchAgreesWithTheDefinition) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     Random random(seed);
@@ -51,7 +32,7 @@ TEST(SparseIndexTest, SearchAgreesWithTheDefinition) {
     const auto row_count = static_cast<uint32_t>(seed % 5 == 0 ? 20'000 : 1 + Below(random, 3000));
     const auto vocabulary = static_cast<uint32_t>(2 + Below(random, 200));
     const NaiveSparse rows = RandomRows(random, row_count, vocabulary, negative);
-    const auto arrays = BuildIndex(rows, row_count, seed % 3 != 0);
+    const auto arrays = BuildSparse(rows, row_count, seed % 3 != 0);
     EXPECT_EQ(arrays.row_of.empty(), seed % 3 == 0);
     const SparseIndex index = arrays.View();
     AtomicBitmap deleted(row_count);
@@ -82,7 +63,7 @@ TEST(SparseIndexTest, SearchAgreesWithTheDefinition) {
 TEST(SparseIndexTest, CountsPostings) {
   Random random(3);
   const NaiveSparse rows = RandomRows(random, 5000, 40, true);
-  const auto arrays = BuildIndex(rows, 5000, true);
+  const auto arrays = BuildSparse(rows, 5000, true);
   const SparseIndex index = arrays.View();
   std::map<uint32_t, uint32_t> frequencies;
   uint64_t postings = 0;
@@ -107,7 +88,7 @@ TEST(SparseIndexTest, EqualScoresAreInTheOrderOfRowsAtEveryBoundary) {
     NaiveSparse rows;
     for (uint32_t row = 0; row < row_count; ++row) rows[row][7 + row % 5] = rows[row][3] = 0.5f;
     for (const bool ordered : {false, true}) {
-      const auto arrays = BuildIndex(rows, row_count, ordered);
+      const auto arrays = BuildSparse(rows, row_count, ordered);
       for (const size_t k : {size_t{1}, size_t{10}, size_t{100}, size_t{row_count}}) {
         SCOPED_TRACE(testing::Message()
                      << row_count << " rows, ordered " << ordered << ", k " << k);
@@ -139,7 +120,7 @@ TEST(SparseIndexTest, WeightsOfEverySizeAndSignAreExact) {
         rows[row][static_cast<uint32_t>(Below(random, 20))] = draw();
       }
     }
-    const auto arrays = BuildIndex(rows, 3000, true);
+    const auto arrays = BuildSparse(rows, 3000, true);
     for (int trial = 0; trial < 10; ++trial) {
       std::map<uint32_t, float> query_terms;
       for (uint32_t i = 0; i < 6; ++i) {

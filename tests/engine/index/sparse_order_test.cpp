@@ -96,5 +96,61 @@ TEST(SparseKernelsTest, AgreeWithPlainLoops) {
   }
 }
 
+TEST(SparseKernelsTest, OfAnyCountAgreeWithPlainLoops) {
+  for (size_t count = 0; count < 90; ++count) {
+    SCOPED_TRACE(testing::Message() << count << " values");
+    Random random(count + 1);
+    std::vector<SparsePosting> postings(count);
+    std::vector<double> sums(count);
+    for (size_t i = 0; i < count; ++i) {
+      postings[i] = {static_cast<uint32_t>(random()),  // With any level.
+                     static_cast<float>(Below(random, 1000)) / 64.0f};
+      sums[i] = static_cast<double>(Below(random, 1000)) / 3.0 - 100.0;
+    }
+    std::vector<uint32_t> positions(count + 1, 7);
+    std::vector<double> parts(count + 1, 7.0);
+    SplitPostings(postings.data(), count, 1000, 0.3, positions.data(), parts.data());
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(positions[i], postings[i].position() - 1000);
+      ASSERT_EQ(parts[i], 0.3 * double{postings[i].weight});
+    }
+    std::vector<float> floats(count + 1, 7.0f);
+    ToFloats(sums.data(), count, 0.5f, floats.data());
+    for (size_t i = 0; i < count; ++i) ASSERT_EQ(floats[i], static_cast<float>(sums[i]) + 0.5f);
+    EXPECT_EQ(positions[count], 7u);  // Nothing is written beyond the end.
+    EXPECT_EQ(parts[count], 7.0);
+    EXPECT_EQ(floats[count], 7.0f);
+    for (const float low : {-1000.0f, 0.0f, count == 0 ? 1.0f : floats[count / 2]}) {
+      std::vector<uint32_t> expected;
+      for (uint32_t i = 0; i < count; ++i) {
+        if (floats[i] >= low && floats[i] > 0.0f) expected.push_back(i);
+      }
+      std::vector<uint32_t> places(count + 16);
+      places.resize(PlacesAtLeast(floats.data(), count, low, places.data()));
+      ASSERT_EQ(places, expected);
+    }
+  }
+}
+
+TEST(SparseKernelsTest, TheLargestAreTakenInTurn) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const size_t chunks = 1 + Below(random, 40);
+    std::vector<float> values(chunks * 64);
+    for (float& value : values) value = static_cast<float>(Below(random, 50));  // With ties.
+    std::vector<float> sorted = values;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    std::vector<float> largest(chunks + 16, -1.0f);
+    LargestBounds(values.data(), chunks, largest.data());
+    for (const float expected : sorted) {
+      float taken = -1.0f;
+      const size_t place = TakeLargest(values.data(), largest.data(), chunks, &taken);
+      ASSERT_EQ(taken, expected);
+      ASSERT_LT(values[place], 0.0f);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace almagest

@@ -6,35 +6,17 @@
 #include <cmath>
 #include <set>
 
-#include "engine/index/sparse_index.h"
-#include "tests/engine/index/index_fixtures.h"
+#include "tests/engine/index/sparse_fixtures.h"
 
 namespace almagest {
 namespace {
 
 using index_test::Below;
+using index_test::BuildSparse;
+using index_test::ExpectAgrees;
 using index_test::NaiveSparse;
 using index_test::Random;
 using index_test::SparseTerms;
-
-constexpr SparsePlan kPlans[] = {SparsePlan::kChosen, SparsePlan::kTerms, SparsePlan::kBlocks};
-
-SparseIndexArrays BuildIndex(const NaiveSparse& rows, uint32_t row_count, bool ordered) {
-  SparseIndexBuilder builder({.ordered_rows_min = ordered ? 0 : kNoNumber});
-  for (const auto& [row, weights] : rows) {
-    EXPECT_TRUE(builder.Add(row, index_test::ToSparse(weights).View()).has_value());
-  }
-  return builder.Finish(row_count);
-}
-
-void ExpectAgrees(const SparseIndex& index, const NaiveSparse& rows, SparseQuery query) {
-  const auto expected = index_test::NaiveSparseSearch(rows, query);
-  for (const SparsePlan plan : kPlans) {
-    SCOPED_TRACE(testing::Message() << "plan " << static_cast<int>(plan));
-    query.plan = plan;
-    ASSERT_EQ(*index.Search(query), expected);
-  }
-}
 
 // 1 + 2^-24 is the middle of two floats; whether two parts of 2^-53 lift it above depends on
 // whether they are added to each other first.
@@ -51,7 +33,7 @@ TEST(SparsePlansTest, SumsInTheMiddleOfTwoFloatsAreThoseByAscendingTerm) {
       rows[static_cast<uint32_t>(rows.size())][static_cast<uint32_t>(i % 4)] = 0x1p-60f;
     }
     const auto row_count = static_cast<uint32_t>(rows.size());
-    const auto arrays = BuildIndex(rows, row_count, others == 500);
+    const auto arrays = BuildSparse(rows, row_count, others == 500);
     const std::vector<uint32_t> terms = {0, 1, 2, 3};
     const std::vector<float> weights(4, 1.0f);
     SparseQuery query;
@@ -79,9 +61,9 @@ TEST(SparsePlansTest, RowsOfManyWindowsAgree) {
     rows[row][1 + static_cast<uint32_t>(Below(random, 40))] =
         1.0f + static_cast<float>(Below(random, 8)) / 4.0f;
   };
-  for (int i = 0; i < 4000; ++i) draw(static_cast<uint32_t>(Below(random, kRows)));
+  for (int i = 0; i < 6000; ++i) draw(static_cast<uint32_t>(Below(random, kRows)));
   for (const uint32_t row : {0u, 131'071u, 131'072u, 262'143u, 262'144u, kRows - 1}) draw(row);
-  const auto arrays = BuildIndex(rows, kRows, false);
+  const auto arrays = BuildSparse(rows, kRows, false);
   ASSERT_FALSE(arrays.maxima.empty());
   const auto few = index_test::RandomBitmap(random, kRows, 0.02);
   for (int trial = 0; trial < 12; ++trial) {
@@ -115,7 +97,7 @@ TEST(SparsePlansTest, TermsOfEveryFrequencyAgree) {
         rows[row][term * 1000] = 0.5f + static_cast<float>(Below(random, 64)) / 48.0f;
       }
     }
-    const auto arrays = BuildIndex(rows, row_count, seed % 3 != 0);
+    const auto arrays = BuildSparse(rows, row_count, seed % 3 != 0);
     AtomicBitmap deleted(row_count);
     for (uint32_t row = 0; row < row_count; ++row) {
       if (Below(random, 10) == 0) deleted.Set(row);
@@ -134,6 +116,44 @@ TEST(SparsePlansTest, TermsOfEveryFrequencyAgree) {
       if (trial % 2 == 0) query.filter.deleted_words = deleted.words();
       ASSERT_NO_FATAL_FAILURE(ExpectAgrees(arrays.View(), rows, query));
     }
+  }
+}
+
+// Lists longer than what is added up at a time, within a window and across their borders, with k
+// from one row to more than have a term, and rows that only the terms not added up make hits.
+TEST(SparsePlansTest, LongListsAgree) {
+  constexpr uint32_t kRows = 140'000;  // A window and a bit.
+  Random random(11);
+  NaiveSparse rows;
+  const size_t counts[] = {1, 255, 256, 257, 1000, 1500, 6000};  // The last one is dense.
+  for (uint32_t term = 0; term < std::size(counts); ++term) {
+    for (size_t i = 0; i < counts[term]; ++i) {
+      // Half of them close to each other, so that rows share terms.
+      const size_t row = i % 2 == 0 ? Below(random, kRows) : 130'500 + Below(random, 1200);
+      rows[static_cast<uint32_t>(row)][term] =
+          0.5f + static_cast<float>(Below(random, 200)) / 150.0f;
+    }
+  }
+  const auto arrays = BuildSparse(rows, kRows, true);
+  ASSERT_FALSE(arrays.maxima.empty());
+  AtomicBitmap deleted(kRows);
+  for (uint32_t row = 0; row < kRows; row += 3) deleted.Set(row);
+  for (int trial = 0; trial < 10; ++trial) {
+    SCOPED_TRACE(testing::Message() << "trial " << trial);
+    std::map<uint32_t, float> query_terms;
+    for (uint32_t term = 0; term < std::size(counts); ++term) {
+      if (trial == 0 || Below(random, 3) > 0) {
+        query_terms[term] =
+            trial % 3 == 2 && term == 6 ? 8.0f : 3.0f - 0.4f * static_cast<float>(term);
+      }
+    }
+    const SparseTerms terms = index_test::ToSparse(query_terms);
+    SparseQuery query;
+    query.query = terms.View();
+    query.k = trial == 1 ? 20'000 : 1 + Below(random, 40);
+    if (trial % 2 == 1) query.filter.deleted_words = deleted.words();
+    if (trial == 4) query.filter.row_limit = 131'000;
+    ASSERT_NO_FATAL_FAILURE(ExpectAgrees(arrays.View(), rows, query));
   }
 }
 
