@@ -124,8 +124,10 @@ Result<Calibrations> FitCalibrations(const BridgeSpace& space, const BridgeMap& 
   const auto more_x = TakeScores(wanted, space.ScoreMapped(map, probes, wanted), kCalibrationDepth);
   x.insert(x.end(), more_x.begin(), more_x.end());
   y.insert(y.end(), best_wanted.begin(), best_wanted.end());
-  ALMAGEST_TRY(auto isotonic, FitIsotonic(x, y));
-  calibrations.curves.emplace_back("isotonic", std::move(isotonic));
+  // It cannot be fitted where the two have nothing to do with each other.
+  if (auto isotonic = FitIsotonic(x, y)) {
+    calibrations.curves.emplace_back("isotonic", *std::move(isotonic));
+  }
   return calibrations;
 }
 
