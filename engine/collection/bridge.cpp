@@ -149,8 +149,8 @@ Result<BridgeTable> LoadBridges(
       record.job_id = body.at("job_id").get<std::string>();
       record.report_json = body.at("report").get<std::string>();
     } catch (const nlohmann::json::exception& error) {
-      return Fail(ErrorCode::kCorruption, "bridge " + std::to_string(parts->number) +
-                                              " cannot be read: " + error.what());
+      return Fail(ErrorCode::kCorruption,
+                  "bridge " + std::to_string(parts->number) + " cannot be read: " + error.what());
     }
     const auto shape = shape_of(record.from, record.to);
     if (!shape) return {};

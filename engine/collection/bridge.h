@@ -1,6 +1,6 @@
 // A bridge between two embedding models: searches with a query vector of the new model (the field
-// `from`) also reach the points that have only a vector of the old one (the field `to`), of whatever
-// dimension (docs/decisions/0007-bridges.md).
+// `from`) also reach the points that have only a vector of the old one (the field `to`), of
+// whatever dimension (docs/decisions/0007-bridges.md).
 //
 //   mapped query   y = W q + b, of length 1 where `to` is a cosine field
 //   score          curve(score of y in `to`), which reads like a score in `from`
@@ -48,7 +48,8 @@ class Bridge {
     bool from_normalised = true, to_normalised = true;
   };
   // Reads bridge.safetensors (docs/job-folder.md, "Bridge jobs"). kInvalidArgument: malformed, of
-  // another direction, between other fields or dimensions than `record` and `shape` say, not finite.
+  // another direction, between other fields or dimensions than `record` and `shape` say, not
+  // finite.
   static Result<std::shared_ptr<const Bridge>> Parse(BridgeRecord record, const Shape& shape,
                                                      std::string safetensors);
   // The same bridge with another status.
@@ -79,8 +80,8 @@ using BridgeTable = std::map<uint64_t, std::shared_ptr<const Bridge>>;  // By id
 
 std::string BridgeKey(CollectionId collection, uint64_t id);
 
-// All bridges of a collection. `shape_of` knows the fields; bridges of a field that is gone are left
-// out.
+// All bridges of a collection. `shape_of` knows the fields; bridges of a field that is gone are
+// left out.
 Result<BridgeTable> LoadBridges(
     const KeyValueStore& store, CollectionId collection,
     const std::function<std::optional<Bridge::Shape>(FieldId from, FieldId to)>& shape_of);

@@ -34,7 +34,8 @@ BridgeStatus InactiveStatus(const BridgeRecord& record) {
   if (record.status == BridgeStatus::kRefused) return BridgeStatus::kRefused;
   const auto report = nlohmann::json::parse(record.report_json, nullptr, false);
   const auto verdict = nlohmann::json::json_pointer("/gate/verdict");
-  const bool refused = report.is_object() && report.contains(verdict) && report[verdict] == "refuse";
+  const bool refused =
+      report.is_object() && report.contains(verdict) && report[verdict] == "refuse";
   return refused ? BridgeStatus::kRefused : BridgeStatus::kCandidate;
 }
 
@@ -110,17 +111,17 @@ Result<> Collection::ActivateBridge(uint64_t id, bool force) {
   const BridgeRecord& record = found->second->record();
   if (record.status == BridgeStatus::kActive) return {};
   if (record.status == BridgeStatus::kRefused && !force) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                "bridge " + std::to_string(id) +
-                    " was refused; activate it with force if you mean it");
+    return Fail(
+        ErrorCode::kFailedPrecondition,
+        "bridge " + std::to_string(id) + " was refused; activate it with force if you mean it");
   }
   WriteBatch batch;
   BridgeTable next = state.bridges;
   for (auto& [other_id, other] : next) {
     const bool is_active = other->record().status == BridgeStatus::kActive;
     if (other->record().from != record.from || (!is_active && other_id != id)) continue;
-    other = other->WithStatus(other_id == id ? BridgeStatus::kActive
-                                             : InactiveStatus(other->record()));
+    other =
+        other->WithStatus(other_id == id ? BridgeStatus::kActive : InactiveStatus(other->record()));
     other->Put(state.id, &batch);
   }
   return Commit(state, std::move(next), std::move(batch));

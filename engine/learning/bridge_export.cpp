@@ -118,7 +118,8 @@ Result<std::unordered_map<Slot, int32_t>> WritePairs(
   std::vector<bool> has_to;
   for (size_t first = 0; first < sample.size(); first += kPairsAtOnce) {
     if (cancel.load()) return Fail(ErrorCode::kUnavailable, "cancelled");
-    const auto some = std::span(sample).subspan(first, std::min(kPairsAtOnce, sample.size() - first));
+    const auto some =
+        std::span(sample).subspan(first, std::min(kPairsAtOnce, sample.size() - first));
     ALMAGEST_TRY(const auto from_rows, collection.BaseVectors(from.id, some, &has_from));
     ALMAGEST_TRY(const auto to_rows, collection.BaseVectors(to.id, some, &has_to));
     for (size_t i = 0; i < some.size(); ++i) {
@@ -218,10 +219,9 @@ Result<> CheckBridgeRequest(const Collection& collection, const AdaptationReques
     const BridgeQuery& query = bridge.queries[i];
     const auto check = [&](const char* side, size_t given, size_t wanted) -> Result<> {
       if (given == wanted) return {};
-      return Fail(ErrorCode::kOutOfRange, "queries[" + std::to_string(i) + "]." + side + " has " +
-                                              std::to_string(given) +
-                                              " dimensions, the vector has " +
-                                              std::to_string(wanted));
+      return Fail(ErrorCode::kOutOfRange,
+                  "queries[" + std::to_string(i) + "]." + side + " has " + std::to_string(given) +
+                      " dimensions, the vector has " + std::to_string(wanted));
     };
     ALMAGEST_TRY_VOID(check("from", query.from.size(), from.dense.dimension));
     if (query.to) ALMAGEST_TRY_VOID(check("to", query.to->size(), to.dense.dimension));
@@ -277,8 +277,7 @@ Result<BridgeExport> ExportBridge(const Collection& collection, const FeedbackSt
   done.bytes = from_file->bytes_written() + to_file->bytes_written();
   ALMAGEST_TRY_VOID(from_file->Finish());
   ALMAGEST_TRY_VOID(to_file->Finish());
-  ALMAGEST_TRY(done.judgements,
-               WriteJudged(folder / "judgements.safetensors", queries, row_of));
+  ALMAGEST_TRY(done.judgements, WriteJudged(folder / "judgements.safetensors", queries, row_of));
   ALMAGEST_TRY(done.from_version, WriteActiveVersion(collection, from, from_name,
                                                      folder / "from_version.safetensors"));
   ALMAGEST_TRY(done.to_version,
@@ -291,8 +290,9 @@ Result<BridgeExport> ExportBridge(const Collection& collection, const FeedbackSt
                                  {"share", done.progress.share()},
                                  {"from", SideConfig(from_name, from)},
                                  {"to", SideConfig(to_name, to)}};
-  ALMAGEST_TRY_VOID(WriteFileAtomically(
-      folder / "bridge.json", config.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)));
+  ALMAGEST_TRY_VOID(
+      WriteFileAtomically(folder / "bridge.json",
+                          config.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)));
   on_progress(1);
   return done;
 }

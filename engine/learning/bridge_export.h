@@ -26,10 +26,10 @@ Result<BridgeProgress> MeasureBridgeProgress(const Collection& collection, const
                                              const std::string& to);
 
 // What can be said before a job starts. kInvalidArgument for an unknown or sparse vector, a
-// multi-vector, or the same one twice; kFailedPrecondition for a distance other than Cosine and Dot,
-// for fewer than kBridgePairsMin points with both vectors, and where no point lacks the vector of
-// the new model (nothing to bridge: or `from` and `to` are the wrong way round); kOutOfRange for the
-// sample or the queries.
+// multi-vector, or the same one twice; kFailedPrecondition for a distance other than Cosine and
+// Dot, for fewer than kBridgePairsMin points with both vectors, and where no point lacks the vector
+// of the new model (nothing to bridge: or `from` and `to` are the wrong way round); kOutOfRange for
+// the sample or the queries.
 Result<> CheckBridgeRequest(const Collection& collection, const AdaptationRequest& request);
 
 struct BridgeExport {

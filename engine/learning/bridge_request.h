@@ -11,10 +11,10 @@
 
 namespace almagest {
 
-inline constexpr char kBridgeObjective[] = "bridge";    // Of its job.
-inline constexpr uint64_t kBridgePairsMin = 1'000;      // Points with both vectors; as the trainer's.
-inline constexpr uint64_t kBridgeSampleMax = 100'000;   // Of these points, taken by a job.
-inline constexpr size_t kBridgeQueriesMax = 10'000;     // Judged queries in a request.
+inline constexpr char kBridgeObjective[] = "bridge";  // Of its job.
+inline constexpr uint64_t kBridgePairsMin = 1'000;    // Points with both vectors; as the trainer's.
+inline constexpr uint64_t kBridgeSampleMax = 100'000;  // Of these points, taken by a job.
+inline constexpr size_t kBridgeQueriesMax = 10'000;    // Judged queries in a request.
 
 // A query whose answers are known, encoded by the new model and, if it can be, by the old one.
 struct BridgeQuery {

@@ -19,14 +19,10 @@ std::string Compact(const BridgeJson& object) {
 }
 
 BridgeJson Describe(const BridgeExport& exported) {
-  return {{"points", exported.progress.points},
-          {"with_from", exported.progress.with_from},
-          {"with_to", exported.progress.with_to},
-          {"with_both", exported.progress.with_both},
-          {"documents", exported.documents},
-          {"queries", exported.queries},
-          {"judgements", exported.judgements},
-          {"bytes", exported.bytes}};
+  return {{"points", exported.progress.points},   {"with_from", exported.progress.with_from},
+          {"with_to", exported.progress.with_to}, {"with_both", exported.progress.with_both},
+          {"documents", exported.documents},      {"queries", exported.queries},
+          {"judgements", exported.judgements},    {"bytes", exported.bytes}};
 }
 
 class Bridging {

@@ -41,8 +41,7 @@ Result<std::vector<RankedSlot>> SearchBridged(const Collection& collection,
   const BridgeRecord& record = bridge.record();
   // Which points are whose is settled first. One that gets its new vector afterwards may then be in
   // both lists, but never in neither.
-  ALMAGEST_TRY(const SlotSet with_new,
-               SlotsWith(collection, record.from_name, search.deadline));
+  ALMAGEST_TRY(const SlotSet with_new, SlotsWith(collection, record.from_name, search.deadline));
   ALMAGEST_TRY(SlotSet only_old, SlotsWith(collection, record.to_name, search.deadline));
   only_old -= with_new;
   if (search.allowed != nullptr) only_old &= *search.allowed;

@@ -9,10 +9,10 @@
 
 namespace almagest {
 
-// As SearchDense of `search`, whose field is the bridge's `from`. Scores are those of the new model;
-// of points without a vector of it, what the bridge's curve says they would be. Where no point has
-// one the list is that of a search of the old field, in its order; where all have one, it is
-// SearchDense, and the bridge costs two set operations.
+// As SearchDense of `search`, whose field is the bridge's `from`. Scores are those of the new
+// model; of points without a vector of it, what the bridge's curve says they would be. Where no
+// point has one the list is that of a search of the old field, in its order; where all have one, it
+// is SearchDense, and the bridge costs two set operations.
 //
 // Cost: both searches (each under half of the points as a filter), the product with the bridge's
 // matrix, and set algebra over the points. Errors: those of SearchDense.

@@ -7,18 +7,17 @@ namespace almagest {
 
 Result<MonotoneCurve> MonotoneCurve::Create(std::vector<float> inputs, std::vector<float> outputs) {
   if (inputs.size() != outputs.size() || inputs.size() < 2 || inputs.size() > kCurveKnotsMax) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "a curve has " + std::to_string(inputs.size()) + " inputs and " +
-                    std::to_string(outputs.size()) + " outputs, there must be as many of each, 2 to " +
-                    std::to_string(kCurveKnotsMax));
+    return Fail(ErrorCode::kInvalidArgument, "a curve has " + std::to_string(inputs.size()) +
+                                                 " inputs and " + std::to_string(outputs.size()) +
+                                                 " outputs, there must be as many of each, 2 to " +
+                                                 std::to_string(kCurveKnotsMax));
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const bool is_finite = std::isfinite(inputs[i]) && std::isfinite(outputs[i]);
     const bool rises = i == 0 || (inputs[i] > inputs[i - 1] && outputs[i] > outputs[i - 1]);
     if (!is_finite || !rises) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "a curve's knot " + std::to_string(i) +
-                      " is not finite or not above the one before it");
+      return Fail(ErrorCode::kInvalidArgument, "a curve's knot " + std::to_string(i) +
+                                                   " is not finite or not above the one before it");
     }
   }
   return MonotoneCurve(std::move(inputs), std::move(outputs));
