@@ -8,6 +8,7 @@
 #include "engine/learning/job_progress.h"
 #include "engine/learning/trainer_process.h"
 #include "storage/base/file.h"
+#include "storage/base/memory_limit.h"
 
 namespace almagest {
 namespace {
@@ -69,6 +70,12 @@ class Bridging {
     options.executable = resources_.trainer_executable;
     options.job_folder = context_.folder();
     options.threads = resources_.trainer_threads;
+    // Vectors as read and as served, and both sides as doubles, centred and not.
+    if (const auto admitted = AdmitMemory((128ull << 20) + 8 * exported_.bytes); !admitted) {
+      return Fail(ErrorCode::kResourceExhausted,
+                  "the trainer was not started: " + admitted.error().message +
+                      "; raise the limit, or ask for a smaller sample");
+    }
     JobProgress progress;
     context_.SetProgress("starting trainer", kExportShare);
     ALMAGEST_TRY(TrainerExit exit,

@@ -242,7 +242,9 @@ TEST_F(BridgeApi, ScoresOfTheOldSpaceAreMappedAndKeepTheirOrder) {
     EXPECT_TRUE(seen.insert(id).second) << id;
     EXPECT_NEAR(hits[i]["score"].get<float>(), Dot(new_[id], query), 1e-5);
     EXPECT_GE(hits[i]["score"].get<float>(), 0.5);
-    if (i > 0) EXPECT_LE(hits[i]["score"], hits[i - 1]["score"]);
+    if (i > 0) {
+      EXPECT_LE(hits[i]["score"], hits[i - 1]["score"]);
+    }
   }
 }
 

@@ -232,7 +232,9 @@ TEST(ScoreCalibration, CurvesRiseAndMatchWhatTheyWereFittedOn) {
     }
     for (const auto& curve : {MatchQuantiles(x, y).value(), FitIsotonic(x, y).value()}) {
       for (float at = -5; at < 5; at += 0.01f) EXPECT_GT(curve(at + 0.01f), curve(at)) << at;
-      if (round % 2 == 0) EXPECT_NEAR(curve(0.5f), 2.15f, 0.02f);
+      if (round % 2 == 0) {
+        EXPECT_NEAR(curve(0.5f), 2.15f, 0.02f);
+      }
     }
   }
   EXPECT_FALSE(MatchQuantiles(std::vector<float>(9, 1.0f), std::vector<float>(9, 1.0f)));
