@@ -50,7 +50,9 @@ Result<std::vector<RankedSlot>> SearchBridged(const Collection& collection,
   const std::vector<float> mapped = bridge.MapQuery(search.base_query);
   DenseSearch old = search;
   old.vector_name = record.to_name;
-  ALMAGEST_TRY(old.field, collection.FindField(record.to_name));
+  ALMAGEST_TRY(const auto field, collection.FindField(record.to_name));
+  old.field = field.id;
+  old.distance = field.dense.distance;
   old.base_query = mapped;
   old.as_version.reset();  // It names one of the new field's.
   // Nothing to leave out: then the plan is that of a search of the old field.
