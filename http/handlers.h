@@ -2,6 +2,7 @@
 // routes are in routes.cpp. All follow the signature `Handler` of router.h.
 #pragma once
 
+#include "http/json_writer.h"
 #include "http/router.h"
 #include "http/service.h"
 
@@ -93,6 +94,17 @@ Result<Reply> HandleListJobs(Service& service, const HttpRequest& request);
 Result<Reply> HandleGetJob(Service& service, const HttpRequest& request);
 Result<Reply> HandleJobEvents(Service& service, const HttpRequest& request);
 Result<Reply> HandleCancelJob(Service& service, const HttpRequest& request);
+
+// Lists leave the report out: it is kilobytes per job.
+enum class JobDetail { kSummary, kReport };
+void WriteJob(JsonWriter& json, const Job& job, JobDetail detail = JobDetail::kReport);
+
+// bridge_handlers.cpp
+Result<Reply> HandleStartBridge(Service& service, const HttpRequest& request);
+Result<Reply> HandleListBridges(Service& service, const HttpRequest& request);
+Result<Reply> HandleActivateBridge(Service& service, const HttpRequest& request);
+Result<Reply> HandleDeactivateBridge(Service& service, const HttpRequest& request);
+Result<Reply> HandleDeleteBridge(Service& service, const HttpRequest& request);
 
 // version_handlers.cpp
 Result<Reply> HandleListVersions(Service& service, const HttpRequest& request);

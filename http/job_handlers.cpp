@@ -15,33 +15,6 @@ void WriteTime(JsonWriter& json, std::string_view key, int64_t time_ms) {
   if (time_ms > 0) json.Key(key).Integer(time_ms);
 }
 
-// Lists leave the report out: it is kilobytes per job.
-enum class JobDetail { kSummary, kReport };
-
-void WriteJob(JsonWriter& json, const Job& job, JobDetail detail = JobDetail::kReport) {
-  json.BeginObject();
-  json.Key("id").String(job.id);
-  json.Key("collection").String(job.collection);
-  json.Key("using").String(job.vector_name);
-  json.Key("objective").String(job.request.objective);
-  json.Key("options").Raw(job.request.options_json.empty() ? "{}" : job.request.options_json);
-  json.Key("seed").Unsigned(job.request.seed);
-  json.Key("activate").Bool(job.request.activate);
-  json.Key("state").String(JobStateName(job.state));
-  json.Key("phase").String(job.phase);
-  json.Key("fraction").Double(job.fraction);
-  json.Key("eta_seconds").Double(job.eta_seconds);
-  json.Key("feedback_events").Unsigned(job.feedback_events);
-  if (!job.reason.empty()) json.Key("reason").String(job.reason);
-  if (job.version) json.Key("version").Unsigned(*job.version);
-  WriteTime(json, "created_at_ms", job.created_at_ms);
-  WriteTime(json, "started_at_ms", job.started_at_ms);
-  WriteTime(json, "ended_at_ms", job.ended_at_ms);
-  if (detail == JobDetail::kReport && !job.report_json.empty())
-    json.Key("report").Raw(job.report_json);
-  json.EndObject();
-}
-
 Result<AdaptationRequest> ParseAdaptation(const JsonValue& body) {
   ALMAGEST_TRY_VOID(body.RefuseUnknownKeys({"using", "objective", "options", "seed", "activate"}));
   AdaptationRequest adaptation;
@@ -109,6 +82,30 @@ Reply JobReply(const Job& job, unsigned status) {
 }
 
 }  // namespace
+
+void WriteJob(JsonWriter& json, const Job& job, JobDetail detail) {
+  json.BeginObject();
+  json.Key("id").String(job.id);
+  json.Key("collection").String(job.collection);
+  json.Key("using").String(job.vector_name);
+  json.Key("objective").String(job.request.objective);
+  json.Key("options").Raw(job.request.options_json.empty() ? "{}" : job.request.options_json);
+  json.Key("seed").Unsigned(job.request.seed);
+  json.Key("activate").Bool(job.request.activate);
+  json.Key("state").String(JobStateName(job.state));
+  json.Key("phase").String(job.phase);
+  json.Key("fraction").Double(job.fraction);
+  json.Key("eta_seconds").Double(job.eta_seconds);
+  json.Key("feedback_events").Unsigned(job.feedback_events);
+  if (!job.reason.empty()) json.Key("reason").String(job.reason);
+  if (job.version) json.Key("version").Unsigned(*job.version);
+  WriteTime(json, "created_at_ms", job.created_at_ms);
+  WriteTime(json, "started_at_ms", job.started_at_ms);
+  WriteTime(json, "ended_at_ms", job.ended_at_ms);
+  if (detail == JobDetail::kReport && !job.report_json.empty())
+    json.Key("report").Raw(job.report_json);
+  json.EndObject();
+}
 
 Result<Reply> HandleStartAdaptation(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const auto collection, PathCollection(service, request));

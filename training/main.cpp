@@ -13,6 +13,8 @@
 #include <thread>
 
 #include "storage/base/file.h"
+#include "training/bridge_folder.h"
+#include "training/bridge_job.h"
 #include "training/run_job.h"
 #include "training/thread_settings.h"
 
@@ -86,6 +88,16 @@ void ExitOnSignal(Progress* progress) {
   }).detach();
 }
 
+// What kind of job it is, the folder says.
+Result<> RunFolder(const Arguments& arguments, Progress* progress) {
+  if (fs::exists(fs::path(arguments.job) / kBridgeConfig)) {
+    ALMAGEST_TRY_VOID(RunBridgeJob(arguments.job, arguments.overrides, progress));
+    return {};
+  }
+  ALMAGEST_TRY_VOID(RunJob(arguments.job, arguments.overrides, progress));
+  return {};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -101,10 +113,10 @@ int main(int argc, char** argv) {
     return kFailed;
   }
   ExitOnSignal(progress->get());
-  const auto report = RunJob(arguments->job, arguments->overrides, progress->get());
-  if (!report) {
-    (*progress)->Failed(report.error().message);
-    std::fprintf(stderr, "%s\n", report.error().message.c_str());
+  const auto done = RunFolder(*arguments, progress->get());
+  if (!done) {
+    (*progress)->Failed(done.error().message);
+    std::fprintf(stderr, "%s\n", done.error().message.c_str());
     std::fflush(stderr);
     _exit(kFailed);  // The signal thread still uses `progress`.
   }

@@ -55,6 +55,8 @@ struct ReembeddingProgress {
   bool paused = false;
 };
 
+inline constexpr size_t kBridgesMax = 16;  // Of one collection.
+
 // How much opening a collection does before it serves (deferred_opening.h); the rest follows while
 // it does. Tests set them low.
 struct OpeningLimits {
@@ -63,6 +65,9 @@ struct OpeningLimits {
   // Up to so many points, payload indexes are built at once.
   uint64_t indexed_points = 10'000;
 };
+
+class Bridge;         // bridge.h
+struct BridgeRecord;  // bridge.h
 
 class Collection {
  public:
@@ -173,6 +178,19 @@ class Collection {
   Result<ReembeddingProgress> Reembedding(const std::string& vector_name) const;
   // Keeps new adapter versions searchable without rewriting segments until resumed.
   void PauseReembedding(bool paused);
+
+  // ---- Bridges to an older embedding model (bridge.h) ----------------------------------------
+  // Ascending by id.
+  std::vector<std::shared_ptr<const Bridge>> Bridges() const;
+  // Stores a bridge as a candidate, or as refused, and returns its id. `safetensors` is checked as
+  // Bridge::Parse says. kNotFound when a field is gone, kResourceExhausted beyond kBridgesMax.
+  Result<uint64_t> AddBridge(const BridgeRecord& record, const std::string& safetensors);
+  // From then on searches of its `from` field go through it; the one that was active for that field
+  // is a candidate again. kNotFound, kFailedPrecondition (refused ones need `force`).
+  Result<> ActivateBridge(uint64_t id, bool force = false);
+  // Searches see only what has the vector again. kNotFound.
+  Result<> DeactivateBridge(uint64_t id);
+  Result<> RemoveBridge(uint64_t id);
 
   // ---- Optimizer ----------------------------------------------------------------------------
   // Does at most one step (seal, merge, vacuum, re-embed or drop) and says whether it did any.

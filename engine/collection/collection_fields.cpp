@@ -120,8 +120,12 @@ Result<WriteResult> Collection::RemoveVector(const std::string& name,
                     LearningKey(state.id, LearningKind::kVersion,
                                 VersionNumber(static_cast<FieldId>(id + 1), 0)));
   batch.Delete(ColumnFamily::kLearning, LearningKey(state.id, LearningKind::kPolicy, id));
+  BridgeTable bridges;
+  DropBridges(state, id, &batch, &bridges);
   ALMAGEST_TRY(const WriteResult result, CommitFields(state, config, state.manifest.next_field_id,
                                                       std::move(batch), persist));
+  state.bridges = std::move(bridges);
+  state.PublishView();
   state.fields.Drop(id);
   const std::unique_lock points_lock(state.points_mutex);
   state.points.DropField(id);

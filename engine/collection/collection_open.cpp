@@ -143,6 +143,7 @@ Result<> Recover(CollectionState& state) {
   state.manifest.next_field_id =
       std::max(state.manifest.next_field_id, static_cast<FieldId>(state.fields.size()));
   ALMAGEST_TRY_VOID(LoadAdapters(state));
+  ALMAGEST_TRY_VOID(RecoverBridges(state));
   ALMAGEST_TRY(const RecoveredPoints points, RecoverPoints(state));
   DeferredWork later;
   ALMAGEST_TRY(const bool complete, OpenSegments(state, points, &later.segments));

@@ -99,6 +99,10 @@ void CollectionState::PublishView() {
   for (const SegmentHandle& handle : segments) next->segments.push_back(handle.segment());
   next->newest_growing = newest_growing;
   next->versions = versions;
+  for (const auto& [bridge_id, bridge] : bridges) {
+    const BridgeRecord& record = bridge->record();
+    if (record.status == BridgeStatus::kActive) next->bridges[record.from] = bridge;
+  }
   const std::lock_guard lock(view_mutex);
   view = std::move(next);
   published_growing.store(newest_growing, std::memory_order_release);

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/collection/bridge.h"
 #include "engine/collection/change_log.h"
 #include "engine/collection/collection.h"
 #include "engine/collection/deferred_opening.h"
@@ -72,6 +73,7 @@ struct CollectionState {
   std::shared_ptr<GrowingSegment> growing;  // Takes new rows; nullptr until the next write.
   uint64_t newest_growing = 0;              // The id of the last one, frozen or not.
   std::map<FieldId, std::shared_ptr<const VersionSet>> versions;
+  BridgeTable bridges;
   std::chrono::steady_clock::time_point last_write;
 
   mutable std::shared_mutex points_mutex;
@@ -150,6 +152,12 @@ Result<> EnterPayloads(CollectionState& state, PayloadIndexes::BuildId build,
 // recovery.cpp: a point table that was mapped without reading it is checked, and read from storage
 // if it is damaged. Before the first write, which must not rely on damaged ids. Under writer_mutex.
 Result<> EnsurePointsVerified(CollectionState& state);
+
+// collection_bridges.cpp: from storage, when the fields are known.
+Result<> RecoverBridges(CollectionState& state);
+// The bridges without those of a field that goes; their removal is added to `batch`. Under
+// writer_mutex.
+void DropBridges(CollectionState& state, FieldId field, WriteBatch* batch, BridgeTable* next);
 
 // rewrite.cpp: replaces segments by one new sealed segment (or by nothing when no row of them is
 // live). False if the throttle stopped it, or a source is gone. Under optimizer_mutex only.

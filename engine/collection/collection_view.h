@@ -12,6 +12,8 @@
 
 namespace almagest {
 
+class Bridge;  // bridge.h
+
 struct CollectionView {
   // At most one growing segment, last. A live point's current row is in exactly one segment.
   std::vector<std::shared_ptr<const Segment>> segments;
@@ -21,6 +23,8 @@ struct CollectionView {
   uint64_t newest_growing = 0;
   // One per dense field.
   std::map<FieldId, std::shared_ptr<const VersionSet>> versions;
+  // Those that are active, by the field that queries come in.
+  std::map<FieldId, std::shared_ptr<const Bridge>> bridges;
 };
 
 }  // namespace almagest

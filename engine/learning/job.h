@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 
 namespace almagest {
 
+struct BridgeRequest;  // bridge_request.h
+
 struct AdaptationRequest {
   std::string vector_name;
   std::string objective = "auto";    // docs/job-folder.md: auto, query_low_rank, ...
@@ -17,6 +20,8 @@ struct AdaptationRequest {
   uint64_t seed = 1;
   // What happens to a version that passes the gate.
   bool activate = true;
+  // Given: not an adapter is asked for but a bridge from the vector to an older model's.
+  std::shared_ptr<const BridgeRequest> bridge = nullptr;
 };
 
 enum class JobState : uint8_t { kQueued, kRunning, kSucceeded, kRejected, kSkipped, kFailed, kCancelled };

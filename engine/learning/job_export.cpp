@@ -143,8 +143,10 @@ void AddSide(const std::string& name, const std::shared_ptr<const LinearMap>& ma
   writer->AddFloat32(name + "_bias", {d}, storage->back());
 }
 
-Result<> WriteVersion(const std::filesystem::path& folder, const AdapterVersion& version,
-                      uint32_t dimension) {
+}  // namespace
+
+Result<> WriteAdapterFile(const std::filesystem::path& path, const AdapterVersion& version,
+                          uint32_t dimension) {
   const bool maps_documents = version.document != nullptr && !version.document->is_identity();
   SafetensorsWriter writer;
   writer.SetMetadata("format_version", "1");
@@ -154,10 +156,8 @@ Result<> WriteVersion(const std::filesystem::path& folder, const AdapterVersion&
   std::vector<std::vector<float>> storage;  // Moving a vector keeps the address of its floats.
   AddSide("query", version.query, dimension, &storage, &writer);
   AddSide("document", version.document, dimension, &storage, &writer);
-  return writer.Write(folder / (std::to_string(version.id) + ".safetensors"));
+  return writer.Write(path);
 }
-
-}  // namespace
 
 Result<std::vector<VersionId>> LiveVersions(const Collection& collection,
                                             const std::string& vector_name) {
@@ -221,7 +221,9 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   std::filesystem::create_directory(request.folder / "versions", error);
   for (const VersionId id : job.live_versions) {
     if (id == 0) continue;
-    ALMAGEST_TRY_VOID(WriteVersion(request.folder / "versions", *versions->Find(id), dimension));
+    ALMAGEST_TRY_VOID(
+        WriteAdapterFile(request.folder / "versions" / (std::to_string(id) + ".safetensors"),
+                         *versions->Find(id), dimension));
   }
   ALMAGEST_TRY(const std::string config, MakeTrainerConfig(job, request.adaptation));
   ALMAGEST_TRY_VOID(WriteFileAtomically(request.folder / "config.json", config));

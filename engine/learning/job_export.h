@@ -52,4 +52,8 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
 Result<std::vector<VersionId>> LiveVersions(const Collection& collection,
                                             const std::string& vector_name);
 
+// A version as an adapter file (docs/job-folder.md).
+Result<> WriteAdapterFile(const std::filesystem::path& path, const AdapterVersion& version,
+                          uint32_t dimension);
+
 }  // namespace almagest

@@ -134,6 +134,7 @@ void JobQueue::End(Entry& entry, JobState state, std::string reason) {
   job.reason = std::move(reason);
   job.ended_at_ms = NowMs();
   job.eta_seconds = 0;
+  job.request.bridge = nullptr;  // It may hold many query vectors.
   if (state == JobState::kSucceeded || state == JobState::kRejected) job.fraction = 1;
   if (const auto written = Persist(entry, Durability::kSync); !written) {
     LogWarning("the end of " + job.id + " could not be stored: " + written.error().message);

@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "engine/learning/adaptation.h"
+#include "engine/learning/bridge_export.h"
+#include "engine/learning/bridging.h"
 #include "engine/learning/feedback_intake.h"
 #include "engine/learning/feedback_store.h"
 #include "engine/learning/job_queue.h"
@@ -101,7 +103,8 @@ Result<std::unique_ptr<Learning>> Learning::Open(KeyValueStore& store, Options o
                     raw->options.find_collection, &raw->feedback, &raw->log};
   ALMAGEST_TRY(raw->jobs,
                JobQueue::Open(store, raw->options.jobs_directory, [raw](JobContext& context) {
-                 return RunAdaptation(raw->resources, context);
+                 return context.job().request.bridge ? RunBridge(raw->resources, context)
+                                                     : RunAdaptation(raw->resources, context);
                }));
   std::unique_ptr<Learning> learning(new Learning(std::move(state)));
   learning->StartKeeper();
@@ -213,6 +216,14 @@ Result<std::string> Learning::StartAdaptation(const std::string& collection_name
         changed.last_start_ms = NowMs();
       }));
   return id;
+}
+
+Result<std::string> Learning::StartBridge(const std::string& collection_name,
+                                          const AdaptationRequest& request) {
+  ALMAGEST_TRY(const auto collection, state_->options.find_collection(collection_name));
+  ALMAGEST_TRY_VOID(CheckBridgeRequest(*collection, request));
+  ALMAGEST_TRY_VOID(CheckTrainerExecutable(state_->options.trainer_executable));
+  return state_->jobs->Add(collection->id(), collection->name(), request);
 }
 
 Result<Learning::FieldStatus> Learning::DescribePolicy(const Collection& collection,

@@ -77,6 +77,10 @@ class Learning {
   // has no adapters (Euclid, Manhattan); kOutOfRange for bad options.
   Result<std::string> StartAdaptation(const std::string& collection_name,
                                       const AdaptationRequest& request);
+  // Queues the fitting of a bridge (`request.bridge` is given). Errors: a missing trainer, and those
+  // of CheckBridgeRequest (bridge_export.h).
+  Result<std::string> StartBridge(const std::string& collection_name,
+                                  const AdaptationRequest& request);
   std::vector<Job> Jobs() const;  // Newest first.
   Result<Job> FindJob(const std::string& job_id) const;
   Result<> CancelJob(const std::string& job_id);

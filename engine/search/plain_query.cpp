@@ -20,6 +20,7 @@ const CollectionField* FieldOfPlainQuery(const VectorQueryContext& context) {
   if (vector == nullptr) return nullptr;
   const CollectionField* field = context.collection.FindDenseField(node.using_vector);
   if (field == nullptr || vector->size() != field->dimension) return nullptr;
+  if (context.view.bridges.contains(field->id)) return nullptr;  // Two searches, not one.
   // A view from before the field was added has no versions of it.
   return context.view.versions.contains(field->id) ? field : nullptr;
 }

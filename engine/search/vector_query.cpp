@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "engine/search/bridged_search.h"
 #include "engine/search/corpus_idf.h"
 #include "engine/search/dense_search.h"
 #include "engine/search/diversify.h"
@@ -36,8 +37,11 @@ class VectorQuery {
 
  private:
   Result<std::vector<RankedSlot>> Search(const VectorData& target, size_t k, const SlotSet* allowed,
-                                         bool exact) const;
-  Result<std::vector<RankedSlot>> NearestTo(const VectorData& target, uint64_t limit);
+                                         bool exact, bool bridged = false) const;
+  // `bridged`: also points that only have the vector of an older model, if a bridge leads to it.
+  Result<std::vector<RankedSlot>> NearestTo(const VectorData& target, uint64_t limit,
+                                            bool bridged = true);
+  Result<std::vector<RankedSlot>> SearchField(const DenseSearch& search, bool bridged) const;
   // The candidates that have the vector, ascending.
   Result<> FindPoints();
   Result<Similarities> SimilaritiesTo(std::span<const VectorInput> examples);
@@ -71,7 +75,8 @@ Result<> VectorQuery::FindIdfCorpus() {
 }
 
 Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, size_t k,
-                                                    const SlotSet* allowed, bool exact) const {
+                                                    const SlotSet* allowed, bool exact,
+                                                    bool bridged) const {
   const QueryNode& node = context_.node;
   if (field_.is_sparse) {
     const auto& query = std::get<SparseVector>(target);
@@ -113,7 +118,14 @@ Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, si
   search.as_version = context_.request.as_version;
   search.deadline = context_.request.deadline;
   if (context_.trace != nullptr) search.trace = &context_.trace->segments;
-  return SearchDense(context_.view, search);
+  return SearchField(search, bridged);
+}
+
+Result<std::vector<RankedSlot>> VectorQuery::SearchField(const DenseSearch& search,
+                                                         bool bridged) const {
+  const auto bridge = context_.view.bridges.find(field_.id);
+  if (!bridged || bridge == context_.view.bridges.end()) return SearchDense(context_.view, search);
+  return SearchBridged(context_.collection, context_.view, search, *bridge->second);
 }
 
 bool VectorQuery::Passes(float similarity) const {
@@ -132,12 +144,13 @@ void VectorQuery::Cut(std::vector<RankedSlot>& ranked, uint64_t limit) const {
   if (ranked.size() > limit) ranked.resize(limit);
 }
 
-Result<std::vector<RankedSlot>> VectorQuery::NearestTo(const VectorData& target, uint64_t limit) {
+Result<std::vector<RankedSlot>> VectorQuery::NearestTo(const VectorData& target, uint64_t limit,
+                                                       bool bridged) {
   // More than asked for, since the excluded ones are dropped from what is found.
   const size_t k =
       std::min<uint64_t>(limit, context_.collection.point_count()) + context_.excluded.size();
   const SlotSet* allowed = context_.candidates ? &*context_.candidates : nullptr;
-  ALMAGEST_TRY(auto ranked, Search(target, k, allowed, context_.exact));
+  ALMAGEST_TRY(auto ranked, Search(target, k, allowed, context_.exact, bridged));
   Cut(ranked, limit);
   return ranked;
 }
@@ -147,7 +160,8 @@ Result<std::vector<RankedSlot>> VectorQuery::Nearest(const NearestQuery& query) 
   if (!query.mmr) return NearestTo(target, context_.limit);
   const uint64_t candidates =
       query.mmr->candidates_limit.value_or(std::min(context_.limit, kDiversifiedMax));
-  ALMAGEST_TRY(auto ranked, NearestTo(target, candidates));
+  // What is not near each other is told by vectors of one model.
+  ALMAGEST_TRY(auto ranked, NearestTo(target, candidates, /*bridged=*/false));
   return Diversify(context_.collection, context_.view, context_.node.using_vector, field_,
                    context_.request.as_version, std::move(ranked), query.mmr->diversity,
                    context_.limit, context_.request.deadline);

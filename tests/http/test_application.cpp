@@ -16,10 +16,21 @@ std::string Answer::Header(const std::string& name) const {
   return "";
 }
 
-TestApplication::TestApplication(ApplicationOptions options_of_application) {
+TestApplication::TestApplication(ApplicationOptions options) : options_(std::move(options)) {
   SetLogLevel(LogLevel::kError);
   std::string pattern = (std::filesystem::temp_directory_path() / "almagest-http-XXXXXX").string();
   folder_ = mkdtemp(pattern.data());
+  OpenDatabase();
+}
+
+void TestApplication::Restart() {
+  application_.reset();
+  service_.reset();
+  database_.reset();
+  OpenDatabase();
+}
+
+void TestApplication::OpenDatabase() {
   DatabaseOptions options;
   options.data_directory = folder_ / "data";
   options.model_directory = folder_ / "models";
@@ -35,7 +46,7 @@ TestApplication::TestApplication(ApplicationOptions options_of_application) {
   service_ =
       std::make_unique<Service>(Service{*database_, metrics_, "0.0.1", std::string(40, '0'), 1});
   service_->background = background_.get();
-  application_ = std::make_unique<Application>(*service_, std::move(options_of_application));
+  application_ = std::make_unique<Application>(*service_, options_);
 }
 
 TestApplication::~TestApplication() {
@@ -50,7 +61,8 @@ TestApplication::~TestApplication() {
 // As the session does: admit, confirm, then take the body.
 HttpResponse TestApplication::Serve(HttpRequest request, const std::string& body) {
   auto refusal = application_->Admit(request);
-  if (!refusal && application_->NeedsConfirmation(request)) refusal = application_->Confirm(request);
+  if (!refusal && application_->NeedsConfirmation(request))
+    refusal = application_->Confirm(request);
   if (refusal) return *std::move(refusal);
   if (request.upload) {
     EXPECT_TRUE(WriteFileAtomically(request.upload->path, body));

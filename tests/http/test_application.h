@@ -29,14 +29,18 @@ class TestApplication {
   // `target` is a path with an optional query string.
   Answer Call(const std::string& method, const std::string& target, const std::string& body = "",
               const NameValues& headers = {});
+  // Closes the database and opens it again.
+  void Restart();
   const std::filesystem::path& folder() const { return folder_; }
   Application& application() { return *application_; }
   Database& database() { return *database_; }
 
  private:
+  void OpenDatabase();
   HttpResponse Serve(HttpRequest request, const std::string& body);
 
   std::filesystem::path folder_;
+  const ApplicationOptions options_;
   std::unique_ptr<Database> database_;
   Metrics metrics_;
   std::unique_ptr<WorkerPool> background_ = std::make_unique<WorkerPool>(1, 16);
