@@ -17,21 +17,21 @@ TextModels& Models() {
   return models;
 }
 
-Result<ParsedQuery> Parse(const std::string& json) {
-  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(json));
+Result<ParsedQuery> Parse(const std::string& sent) {
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(sent));
   return ParseWithTexts(Models(), 1,
                         [&](TextResolver& texts) { return ParseQueryRequest(body, texts); });
 }
 
-std::string ErrorOf(const std::string& json) {
-  const auto query = Parse(json);
+std::string ErrorOf(const std::string& sent) {
+  const auto query = Parse(sent);
   return query ? "no error" : ErrorText(query.error());
 }
 
 TEST(QueryParser, ReadsBareAndWrappedVectors) {
-  for (const char* json : {R"({"query": [1, 2]})", R"({"query": {"nearest": [1, 2]}})"}) {
-    SCOPED_TRACE(json);
-    const auto query = Parse(json);
+  for (const char* sent : {R"({"query": [1, 2]})", R"({"query": {"nearest": [1, 2]}})"}) {
+    SCOPED_TRACE(sent);
+    const auto query = Parse(sent);
     ASSERT_TRUE(query.has_value()) << query.error().message;
     const auto& nearest = std::get<NearestQuery>(*query->request.root.query);
     EXPECT_THAT(std::get<DenseVector>(nearest.target), ElementsAre(1, 2));
@@ -96,9 +96,9 @@ TEST(QueryParser, ReadsOtherQueries) {
 
 TEST(QueryParser, ReadsSixtyFourLevelsAndNoMore) {
   const auto nested = [](size_t depth) {
-    std::string json = R"({"query": [1]})";
-    for (size_t i = 0; i < depth; ++i) json = R"({"prefetch": [)" + json + R"(], "query": [1]})";
-    return json;
+    std::string sent = R"({"query": [1]})";
+    for (size_t i = 0; i < depth; ++i) sent = R"({"prefetch": [)" + sent + R"(], "query": [1]})";
+    return sent;
   };
   EXPECT_TRUE(Parse(nested(64)).has_value());
   EXPECT_THAT(ErrorOf(nested(65)), HasSubstr("nested at most 64 deep"));
@@ -142,9 +142,9 @@ TEST(QueryParser, RefusesByName) {
       {R"({"query": {}})", "[query]"},
       {R"({"query": true})", "[query]"},
   };
-  for (const auto& [json, expected] : cases) {
-    SCOPED_TRACE(json);
-    EXPECT_THAT(ErrorOf(json), HasSubstr(expected));
+  for (const auto& [sent, expected] : cases) {
+    SCOPED_TRACE(sent);
+    EXPECT_THAT(ErrorOf(sent), HasSubstr(expected));
   }
 }
 
