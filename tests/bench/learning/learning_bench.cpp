@@ -1,12 +1,16 @@
 // almagest-bench-learning [--data DIR] [--wordnet DIR --gcide DIR --models DIR --cache DIR]
 //                         [--json FILE] [--only SET/MODEL] [--threads N] [--seed N]
 //                         [--options JSON]
+//                         [--compatibility main|all [--seeds N] [--versions N]]
 //
 // Trains on the train judgements of every judged set under DIR/retrieval, with every model stored
 // there, and of the reverse dictionary where its sources are named; prints nDCG@10 / Recall@100 on
 // the test judgements (which the trainer never sees), with paired 95 % intervals to the reference
 // adapter, and the published figures of DIR/BASELINES.md, if that file is there. --json writes
 // {"rows": [...]} (set_measurement.h). --options are options of the job (docs/job-folder.md).
+//
+// With --compatibility, instead: ways of keeping versions searchable together, the main ones or all
+// (compatibility_bench.h), over N seeds (5) and N versions (3).
 #include <stdlib.h>
 
 #include <algorithm>
@@ -16,6 +20,7 @@
 #include <sstream>
 
 #include "storage/base/file.h"
+#include "tests/bench/learning/compatibility_bench.h"
 #include "tests/bench/learning/judged_set.h"
 #include "tests/bench/learning/reverse_dictionary_set.h"
 #include "tests/bench/learning/set_measurement.h"
@@ -34,6 +39,8 @@ struct Arguments {
   DictionarySources dictionary;
   std::string only;
   MeasurementOptions measurement;
+  bool compares_compatibility = false;
+  CompatibilityOptions compatibility;
 };
 
 // BASELINES.md is a table: method | one column a set. Keys "method" then "set".
@@ -85,6 +92,16 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
       arguments.cache = value;
     } else if (flag == "--threads") {
       arguments.measurement.threads = std::max(1L, std::atol(value.c_str()));
+    } else if (flag == "--compatibility") {
+      if (value != "main" && value != "all") {
+        return Fail(ErrorCode::kInvalidArgument, "--compatibility must be main or all");
+      }
+      arguments.compares_compatibility = true;
+      arguments.compatibility.ablations = value == "all";
+    } else if (flag == "--seeds") {
+      arguments.compatibility.seeds = std::max(1L, std::atol(value.c_str()));
+    } else if (flag == "--versions") {
+      arguments.compatibility.versions = std::max(1L, std::atol(value.c_str()));
     } else if (flag == "--seed") {
       arguments.measurement.seed = std::atol(value.c_str());
     } else if (flag == "--options") {
@@ -128,13 +145,18 @@ Result<> RunAll(const Arguments& arguments) {
     for (const std::string& model : ModelsOf(set)) {
       if (!(name + "/" + model).starts_with(arguments.only)) continue;
       std::printf("%s / %s\n", name.c_str(), model.c_str());
-      const auto rows = MeasureSet(set, model, arguments.measurement, folder);
+      CompatibilityOptions compatibility = arguments.compatibility;
+      compatibility.threads = arguments.measurement.threads;
+      const auto rows = arguments.compares_compatibility
+                            ? MeasureLearnedCompatibility(set, model, compatibility)
+                            : MeasureSet(set, model, arguments.measurement, folder);
       if (!rows) {
         std::printf("  %s\n", rows.error().message.c_str());
         continue;
       }
       for (const Json& row : *rows) results.push_back(row);
       for (const char* side : {"both", "query"}) {
+        if (arguments.compares_compatibility) break;
         const std::string method = model + " + full adapter, " + side + " side";
         const auto found = reference.find(method);
         if (found == reference.end() || !found->second.contains(name)) continue;
