@@ -1,4 +1,5 @@
 // almagest-trainer --job DIR [--threads N] [--device auto|cpu|cuda]
+// almagest-trainer --measure [...]    how fast this device would be; measure_device.h
 //
 // One job, then exit: 0 when a report was written (also for a skipped job), 1 when the job failed,
 // 2 for wrong arguments, 3 when cancelled by SIGTERM or SIGINT. The last line on standard error
@@ -10,11 +11,14 @@
 #include <charconv>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "storage/base/file.h"
 #include "training/bridge_folder.h"
 #include "training/bridge_job.h"
+#include "training/measure_device.h"
 #include "training/run_job.h"
 #include "training/thread_settings.h"
 
@@ -27,7 +31,10 @@ namespace fs = std::filesystem;
 using namespace almagest::training;
 
 constexpr char kUsage[] =
-    "usage: almagest-trainer --job DIR [--threads N] [--device auto|cpu|cuda]";
+    "usage: almagest-trainer --job DIR [--threads N] [--device auto|cpu|cuda]\n"
+    "       almagest-trainer --measure [--device auto|cpu|cuda] [--threads N] [--documents N]\n"
+    "                        [--queries N] [--dimension N] [--batch-size N] [--milliseconds N]\n"
+    "                        [--json FILE]";
 constexpr int kFailed = 1;
 constexpr int kBadArguments = 2;
 constexpr int kCancelled = 3;
@@ -98,9 +105,27 @@ Result<> RunFolder(const Arguments& arguments, Progress* progress) {
   return {};
 }
 
+int Measure(char** argv, const std::vector<std::string>& flags) {
+  const auto options = ParseMeasureArguments(flags);
+  if (!options) {
+    std::fprintf(stderr, "%s\n%s\n", kUsage, options.error().message.c_str());
+    return kBadArguments;
+  }
+  RestartWithThreads(options->threads, argv);
+  const auto done = RunMeasurement(*options);
+  if (!done) {
+    std::fprintf(stderr, "%s\n", done.error().message.c_str());
+    return kFailed;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "--measure") {
+    return Measure(argv, {argv + 2, argv + argc});
+  }
   const auto arguments = ParseArguments(argc, argv);
   if (!arguments) {
     std::fprintf(stderr, "%s\n%s\n", kUsage, arguments.error().message.c_str());

@@ -13,13 +13,13 @@
 namespace almagest {
 namespace {
 
-constexpr uint32_t kLadder[] = {16,  20,  24,  28,  32,  36,  40,  48,  56,  64,  72,
-                                80,  96,  112, 128, 144, 160, 192, 224, 256, 288, 320,
-                                384, 448, 512, 576, 640, 704, 768, 896, 1024};
+constexpr uint32_t kLadder[] = {16,  20,  24,  28,  32,  36,  40,  48,  56,  64,  72,  80,
+                                88,  96,  104, 112, 120, 128, 144, 160, 176, 192, 224, 256,
+                                288, 320, 384, 448, 512, 576, 640, 704, 768, 896, 1024};
 constexpr size_t kNeighbours = 10;
 constexpr double kNearEnough = 0.002;
 // Products that the exact scans may take together: large segments get by with fewer queries.
-constexpr double kScanProductsMax = 1e10;
+constexpr double kScanProductsMax = 2e10;
 constexpr uint32_t kQueriesMin = 48;
 constexpr double kProductsBetweenAsking = 2e7;
 constexpr double kProductsPerVisit = 2000;

@@ -12,10 +12,10 @@ namespace almagest {
 
 struct BeamTuningOptions {
   // Rows that serve as queries, each as if it were not in the graph.
-  uint32_t queries = 256;
+  uint32_t queries = 768;
   // Of the 10 nearest, on average: queries from elsewhere are harder. What the sample shows has to
   // be above it by its standard error, since other rows than these may be harder, too.
-  double recall = 0.983;
+  double recall = 0.987;
   uint64_t seed = 0;
   bool rescored = false;        // Whether searches will rescore with float rows.
   std::function<bool()> go_on;  // Asked every few milliseconds of work; false cancels.
