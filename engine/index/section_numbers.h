@@ -43,6 +43,8 @@ class SectionNumbers {
     std::memcpy(&word, rests_ + bit / 8, sizeof word);
     return base_ + step_ * i + ((word >> (bit % 8)) & mask_);
   }
+  // Whether number(i) is base + i throughout; then `base`.
+  bool CountsUp() const { return step_ == 1 && width_ == 0; }
   // Of ascending numbers, none below 0 modulo 2^64: the first i within [first, last) whose number
   // is not below `value`, or `last`. O(log of how far the numbers are from counting up).
   size_t LowerBound(size_t first, size_t last, uint64_t value) const;

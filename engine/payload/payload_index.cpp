@@ -8,6 +8,7 @@
 #include "engine/payload/condition_match.h"
 #include "engine/payload/datetime.h"
 #include "engine/payload/geo_index.h"
+#include "engine/payload/ordered_postings.h"
 #include "engine/payload/text_index.h"
 #include "engine/payload/text_query.h"
 #include "engine/payload/value_facts.h"
@@ -29,19 +30,43 @@ struct StringHash {
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 
-// Integers in numeric order, comparable with the bounds of a range.
-struct NumberLess {
-  using is_transparent = void;
-  bool operator()(int64_t a, int64_t b) const { return a < b; }
-  bool operator()(int64_t a, double b) const { return static_cast<double>(a) < b; }
-  bool operator()(double a, int64_t b) const { return a < static_cast<double>(b); }
+// Postings in a map of the standard library, with the interface of OrderedPostings as far as it is
+// needed: for values without ranges.
+template <class Map>
+class MapPostings {
+ public:
+  using Key = typename Map::key_type;
+  const SlotSet* Find(const Key& key) const {
+    const auto found = map_.find(key);
+    return found == map_.end() ? nullptr : &found->second;
+  }
+  void Add(const Key& key, Slot slot) { map_[key].Add(slot); }
+  void Remove(const Key& key, Slot slot, const std::vector<Key>& /*kept*/) {
+    const auto found = map_.find(key);
+    ALMAGEST_CHECK(found != map_.end());
+    found->second.Remove(slot);
+    if (found->second.empty()) map_.erase(found);
+  }
+  const Map& map() const { return map_; }
+  uint64_t MemoryBytes() const {
+    uint64_t bytes = 0;
+    for (const auto& [key, slots] : map_) {
+      bytes += sizeof key + slots.MemoryBytes() + 32;  // A node or bucket.
+      if constexpr (std::is_same_v<Key, std::string>) bytes += key.capacity();
+    }
+    return bytes;
+  }
+
+ private:
+  Map map_;
 };
 
 // One traits class per type of value: the container, what a payload value becomes in it, how a
 // match scalar is found, and which range condition it answers (a test on the key).
 struct KeywordTraits {
   using Key = std::string;
-  using Postings = std::unordered_map<std::string, SlotSet, StringHash, std::equal_to<>>;
+  using Postings =
+      MapPostings<std::unordered_map<std::string, SlotSet, StringHash, std::equal_to<>>>;
   using RangeTest = void;
   static std::optional<Key> KeyOf(const JsonElement& value) {
     std::string_view text;
@@ -56,12 +81,12 @@ struct KeywordTraits {
 
 // Values in order, so that those with a common prefix stand together.
 struct OrderedKeywordTraits : KeywordTraits {
-  using Postings = std::map<std::string, SlotSet, std::less<>>;
+  using Postings = MapPostings<std::map<std::string, SlotSet, std::less<>>>;
 };
 
 struct IntegerTraits {
   using Key = int64_t;
-  using Postings = std::map<int64_t, SlotSet, NumberLess>;
+  using Postings = OrderedPostings<int64_t>;
   using RangeTest = Range;
   static std::optional<Key> KeyOf(const JsonElement& value) {
     if (value.type() != JsonType::INT64) return std::nullopt;
@@ -75,7 +100,7 @@ struct IntegerTraits {
 
 struct FloatTraits {
   using Key = double;
-  using Postings = std::map<double, SlotSet>;
+  using Postings = OrderedPostings<double>;
   using RangeTest = Range;
   static std::optional<Key> KeyOf(const JsonElement& value) {
     double number = 0;
@@ -90,7 +115,7 @@ struct FloatTraits {
 
 struct BoolTraits {
   using Key = bool;
-  using Postings = std::map<bool, SlotSet>;
+  using Postings = MapPostings<std::map<bool, SlotSet>>;
   using RangeTest = void;
   static std::optional<Key> KeyOf(const JsonElement& value) {
     if (!value.is_bool()) return std::nullopt;
@@ -104,7 +129,7 @@ struct BoolTraits {
 
 struct DatetimeTraits {
   using Key = int64_t;
-  using Postings = std::map<int64_t, SlotSet>;
+  using Postings = OrderedPostings<int64_t>;
   using RangeTest = DatetimeRange;
   static std::optional<Key> KeyOf(const JsonElement& value) {
     std::string_view text;
@@ -129,13 +154,10 @@ class TypedIndex : public PayloadIndex {
     const Values after = Extract(new_payload);
     if (before == after) return;
     for (const auto& key : before.keys) {
-      const auto found = postings_.find(key);
-      ALMAGEST_CHECK(found != postings_.end());
       if (std::find(after.keys.begin(), after.keys.end(), key) != after.keys.end()) continue;
-      found->second.Remove(slot);
-      if (found->second.empty()) postings_.erase(found);
+      postings_.Remove(key, slot, after.keys);
     }
-    for (const auto& key : after.keys) postings_[key].Add(slot);
+    for (const auto& key : after.keys) postings_.Add(key, slot);
     facts_.Enter(slot, after.facts);
   }
 
@@ -155,30 +177,18 @@ class TypedIndex : public PayloadIndex {
                     const std::function<bool(double, const SlotSet&)>& visit) const override {
     if constexpr (std::is_void_v<typename Traits::RangeTest>) {
       return false;
-    } else if (!config().range) {
-      return false;
-    } else if (descending) {
-      for (auto it = postings_.rbegin(); it != postings_.rend(); ++it) {
-        const auto value = static_cast<double>(it->first);
-        if ((!start || value <= *start) && !visit(value, it->second)) break;
-      }
     } else {
-      for (const auto& [key, slots] : postings_) {
+      if (!config().range) return false;
+      postings_.ForEach(descending, [&](Key key, const SlotSet& slots) {
         const auto value = static_cast<double>(key);
-        if ((!start || value >= *start) && !visit(value, slots)) break;
-      }
+        const bool before = start && (descending ? value > *start : value < *start);
+        return before || visit(value, slots);
+      });
+      return true;
     }
-    return true;
   }
 
-  uint64_t MemoryBytes() const override {
-    uint64_t bytes = facts_.MemoryBytes();
-    for (const auto& [key, slots] : postings_) {
-      bytes += sizeof key + slots.MemoryBytes() + 32;  // A node or bucket.
-      if constexpr (std::is_same_v<typename Traits::Key, std::string>) bytes += key.capacity();
-    }
-    return bytes;
-  }
+  uint64_t MemoryBytes() const override { return facts_.MemoryBytes() + postings_.MemoryBytes(); }
 
  private:
   using Key = typename Traits::Key;
@@ -215,8 +225,8 @@ class TypedIndex : public PayloadIndex {
         among_others = true;
         continue;
       }
-      const auto found = postings_.find(*lookup.key);
-      if (found != postings_.end()) (lookup.exact ? sure : maybe).push_back(&found->second);
+      const SlotSet* slots = postings_.Find(*lookup.key);
+      if (slots != nullptr) (lookup.exact ? sure : maybe).push_back(slots);
     }
     if (among_others) maybe.push_back(&facts_.others);
     IndexAnswer answer{SlotSet::Union(sure), SlotSet::Union(maybe)};
@@ -246,8 +256,9 @@ class TypedIndex : public PayloadIndex {
   IndexAnswer AnswerMatch(const MatchPrefix& match) const {
     if constexpr (std::is_same_v<Traits, OrderedKeywordTraits>) {
       std::vector<const SlotSet*> sure;
-      for (auto it = postings_.lower_bound(match.prefix);
-           it != postings_.end() && it->first.starts_with(match.prefix); ++it) {
+      const auto& map = postings_.map();
+      for (auto it = map.lower_bound(match.prefix);
+           it != map.end() && it->first.starts_with(match.prefix); ++it) {
         sure.push_back(&it->second);
       }
       return {SlotSet::Union(sure), {}};
@@ -260,7 +271,7 @@ class TypedIndex : public PayloadIndex {
   IndexAnswer AnswerStrings(const Test& test) const {
     if constexpr (kIsText) {
       std::vector<const SlotSet*> sure;
-      for (const auto& [key, slots] : postings_) {
+      for (const auto& [key, slots] : postings_.map()) {
         if (test(key)) sure.push_back(&slots);
       }
       return {SlotSet::Union(sure), {}};
@@ -273,17 +284,16 @@ class TypedIndex : public PayloadIndex {
   IndexAnswer AnswerRange(const Bounds& bounds) const {
     if constexpr (std::is_same_v<typename Traits::RangeTest, Bounds>) {
       if (!config().range) return {{}, facts_.present};
-      auto low = bounds.gte;
-      if (bounds.gt && (!low || *bounds.gt > *low)) low = bounds.gt;
-      std::vector<const SlotSet*> sure;
-      for (auto it = low ? postings_.lower_bound(*low) : postings_.begin(); it != postings_.end();
-           ++it) {
-        using Value = std::conditional_t<std::is_same_v<Bounds, Range>, double, int64_t>;
-        const auto value = static_cast<Value>(it->first);
-        if ((bounds.lt && value >= *bounds.lt) || (bounds.lte && value > *bounds.lte)) break;
-        if (InRange(bounds, value)) sure.push_back(&it->second);
-      }
-      IndexAnswer answer{SlotSet::Union(sure), facts_.others};
+      using Value = std::conditional_t<std::is_same_v<Bounds, Range>, double, int64_t>;
+      const auto below = [&](Key key) {
+        const auto value = static_cast<Value>(key);
+        return (bounds.gte && value < *bounds.gte) || (bounds.gt && value <= *bounds.gt);
+      };
+      const auto above = [&](Key key) {
+        const auto value = static_cast<Value>(key);
+        return (bounds.lte && value > *bounds.lte) || (bounds.lt && value >= *bounds.lt);
+      };
+      IndexAnswer answer{postings_.Between(below, above), facts_.others};
       answer.maybe -= answer.sure;
       return answer;
     } else {

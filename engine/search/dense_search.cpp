@@ -134,12 +134,12 @@ Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Se
   }
   const auto beam_width = static_cast<uint32_t>(
       std::max<size_t>(search.params.beam_width.value_or(kBeamWidthDefault), search.k));
-  const size_t matches = allowance ? allowance->rows.size() : rows;
+  const size_t matches = allowance ? allowance->count : rows;
   const bool scan =
       search.exact || field.graph == nullptr || PreferExactScan(matches, rows, beam_width);
   plan = PlanOf(search, field.graph != nullptr, scan, allowance != nullptr);
   if (!scan) return SearchHnsw(*field.graph, field.rows, query, beam_width);
-  if (allowance) return ExactScanRows(field.rows, query, allowance->rows);
+  if (allowance) return ExactScanRows(field.rows, query, allowance->Rows());
   return ExactScan(field.rows, query);
 }
 
@@ -178,7 +178,7 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const De
     std::optional<RowAllowance> allowance;
     if (search.allowed != nullptr) {
       allowance = AllowRows(*segment, *search.allowed);
-      if (allowance->rows.empty()) continue;
+      if (allowance->count == 0) continue;
     }
     ALMAGEST_TRY(const SegmentQuery query,
                  QueryForSegment(search, versions, target, mapped, *segment, field->version, rows));
@@ -192,7 +192,7 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const De
     }
     if (search.trace != nullptr) {
       search.trace->push_back({segment->id(), segment->sealed(), rows,
-                               allowance ? allowance->rows.size() : rows, plan.name, plan.reason,
+                               allowance ? allowance->count : rows, plan.name, plan.reason,
                                field->version, stopwatch->seconds()});
     }
   }

@@ -45,9 +45,9 @@ Result<std::vector<RankedSlot>> SearchMulti(const CollectionView& view, const Mu
     std::vector<ScoredRow> found;
     if (search.allowed != nullptr) {
       const RowAllowance allowance = AllowRows(*segment, *search.allowed);
-      matches = allowance.rows.size();
+      matches = allowance.count;
       if (matches == 0) continue;
-      ALMAGEST_TRY(found, ScanMultiRows(*field, rows, query, allowance.rows));
+      ALMAGEST_TRY(found, ScanMultiRows(*field, rows, query, allowance.Rows()));
     } else {
       ALMAGEST_TRY(found, ScanMultiRows(*field, rows, query));
     }

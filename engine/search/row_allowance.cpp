@@ -1,6 +1,7 @@
 #include "engine/search/row_allowance.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace almagest {
 namespace {
@@ -21,27 +22,43 @@ size_t Gallop(const SectionNumbers& slots, size_t from, Slot slot) {
 
 }  // namespace
 
+std::vector<uint32_t> RowAllowance::Rows() const {
+  std::vector<uint32_t> rows;
+  rows.reserve(count);
+  for (size_t i = 0; i < words.size(); ++i) {
+    for (uint64_t word = words[i]; word != 0; word &= word - 1) {
+      rows.push_back(static_cast<uint32_t>(i * 64 + static_cast<size_t>(std::countr_zero(word))));
+    }
+  }
+  return rows;
+}
+
 RowAllowance AllowRows(const Segment& segment, const SlotSet& slots) {
   RowAllowance allowance;
   allowance.row_limit = segment.row_count();
   allowance.words.assign((size_t{allowance.row_limit} + 63) / 64, 0);
   const auto allow = [&](uint32_t row) {
-    allowance.rows.push_back(row);
+    ++allowance.count;
     allowance.words[row / 64] |= uint64_t{1} << (row % 64);
   };
-  if (segment.sorted_slots() != nullptr) {
-    const SectionNumbers& sorted = *segment.sorted_slots();
+  const SectionNumbers* sorted = segment.sorted_slots();
+  if (sorted == nullptr) {
+    for (uint32_t row = 0; row < allowance.row_limit; ++row) {
+      if (slots.Contains(segment.slot_of(row))) allow(row);
+    }
+  } else if (sorted->CountsUp()) {
+    const auto first = static_cast<Slot>(sorted->size() == 0 ? 0 : (*sorted)[0]);
+    for (const Slot slot : slots.ToVector()) {
+      if (slot >= first && slot - first < sorted->size()) allow(slot - first);
+    }
+  } else {
     size_t position = 0;
     slots.ForEach([&](Slot slot) {
-      position = Gallop(sorted, position, slot);
-      if (position < sorted.size() && sorted[position] == slot) {
+      position = Gallop(*sorted, position, slot);
+      if (position < sorted->size() && (*sorted)[position] == slot) {
         allow(static_cast<uint32_t>(position));
       }
     });
-    return allowance;
-  }
-  for (uint32_t row = 0; row < allowance.row_limit; ++row) {
-    if (slots.Contains(segment.slot_of(row))) allow(row);
   }
   return allowance;
 }

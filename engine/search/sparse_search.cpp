@@ -25,7 +25,7 @@ Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
     std::optional<RowAllowance> allowance;
     if (search.allowed != nullptr) {
       allowance = AllowRows(*segment, *search.allowed);
-      if (allowance->rows.empty()) continue;
+      if (allowance->count == 0) continue;
     }
     SparseQuery query;
     query.query = {search.query->indices, weights};
@@ -42,7 +42,7 @@ Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
     for (const ScoredRow& row : found) list.push_back({segment->slot_of(row.row), row.score});
     if (search.trace != nullptr) {
       search.trace->push_back({segment->id(), segment->sealed(), rows,
-                               allowance ? allowance->rows.size() : rows, "posting lists",
+                               allowance ? allowance->count : rows, "posting lists",
                                "sparse vectors are searched exactly", 0, stopwatch.seconds()});
     }
   }
