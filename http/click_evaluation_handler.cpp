@@ -2,6 +2,7 @@
 // estimated from the clicks of searches that explored, and which of two that were interleaved won.
 #include "http/error_response.h"
 #include "http/handlers.h"
+#include "http/interval_writer.h"
 #include "http/json_reader.h"
 
 namespace almagest {
@@ -42,17 +43,9 @@ Result<ClickEvaluationRequest> ParseClickEvaluation(const JsonValue& body) {
   return request;
 }
 
-void WriteEstimate(JsonWriter& json, std::string_view key, const Interval& interval) {
-  json.Key(key).BeginObject();
-  json.Key("mean").Double(interval.mean);
-  json.Key("low").Double(interval.low);
-  json.Key("high").Double(interval.high);
-  json.EndObject();
-}
-
 void WriteClickValues(JsonWriter& json, const ClickValues& values) {
-  WriteEstimate(json, "reciprocal_rank", values.reciprocal_rank);
-  WriteEstimate(json, "discounted_gain", values.discounted_gain);
+  WriteInterval(json, "reciprocal_rank", values.reciprocal_rank);
+  WriteInterval(json, "discounted_gain", values.discounted_gain);
 }
 
 void WriteClickReport(JsonWriter& json, const ClickEvaluationRequest& request,

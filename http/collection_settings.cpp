@@ -50,18 +50,26 @@ class SettingsReader {
  public:
   static Result<SettingsReader> Read(const std::string& settings_json, std::string path) {
     SettingsReader reader;
+    Document& document = *reader.document_;
+    document.path = std::move(path);
     simdjson::dom::element element;
-    if (reader.parser_->parse(settings_json).get(element) != simdjson::SUCCESS) {
+    if (document.parser.parse(settings_json).get(element) != simdjson::SUCCESS) {
       return Fail(ErrorCode::kCorruption, "the stored settings of a collection cannot be read");
     }
-    reader.value_.emplace(element, JsonPath(std::move(path)));
+    reader.value_.emplace(element, JsonPath(document.steps).Child(document.path));
     return reader;
   }
   const JsonValue& value() const { return *value_; }
 
  private:
-  SettingsReader() : parser_(std::make_unique<simdjson::dom::parser>()) {}
-  std::unique_ptr<simdjson::dom::parser> parser_;  // Owns what the value refers to.
+  // What the value refers to.
+  struct Document {
+    simdjson::dom::parser parser;
+    JsonPath::Steps steps;
+    std::string path;
+  };
+  SettingsReader() : document_(std::make_unique<Document>()) {}
+  std::unique_ptr<Document> document_;
   std::optional<JsonValue> value_;
 };
 

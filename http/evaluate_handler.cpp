@@ -9,6 +9,7 @@
 #include "http/error_response.h"
 #include "http/filter_parser.h"
 #include "http/handlers.h"
+#include "http/interval_writer.h"
 #include "http/json_reader.h"
 #include "http/query_parser.h"
 #include "http/text_resolver.h"
@@ -126,14 +127,6 @@ Result<EvaluationRequest> ParseEvaluation(const JsonValue& body, TextResolver& t
     ALMAGEST_TRY(request.compare, ParseComparison(*compare));
   }
   return request;
-}
-
-void WriteInterval(JsonWriter& json, std::string_view key, const Interval& interval) {
-  json.Key(key).BeginObject();
-  json.Key("mean").Double(interval.mean);
-  json.Key("low").Double(interval.low);
-  json.Key("high").Double(interval.high);
-  json.EndObject();
 }
 
 void WriteReport(JsonWriter& json, const EvaluationRequest& request,

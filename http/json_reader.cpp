@@ -168,24 +168,16 @@ Result<std::optional<T>> FindMember(const JsonValue& object, std::string_view ke
 
 }  // namespace
 
-JsonPath JsonPath::With(Step step) const {
-  JsonPath path = *this;
-  if (path.step_count_ == kStepsMax) {
-    path.start_ = std::make_shared<const std::string>(ToString());
-    path.step_count_ = 0;
-  }
-  path.steps_[path.step_count_++] = step;
-  return path;
-}
-
 std::string JsonPath::ToString() const {
-  std::string text = start_ ? *start_ : "";
-  for (size_t i = 0; i < step_count_; ++i) {
-    const Step& step = steps_[i];
-    if (step.key == nullptr) {
-      text += fmt::format("[{}]", step.size);
+  std::vector<const Step*> steps;
+  for (const Step* step = last_; step != nullptr; step = step->before) steps.push_back(step);
+  std::string text;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const auto& [before, key, size] = **step;
+    if (key == nullptr) {
+      text += fmt::format("[{}]", size);
     } else {
-      text += fmt::format("{}{}", text.empty() ? "" : ".", std::string_view(step.key, step.size));
+      text += fmt::format("{}{}", text.empty() ? "" : ".", std::string_view(key, size));
     }
   }
   return text;
@@ -234,9 +226,14 @@ Result<double> JsonValue::AsDouble() const {
   return value;
 }
 
-Result<std::vector<JsonValue>> JsonValue::Items() const {
+Result<simdjson::dom::array> JsonValue::AsArray() const {
   simdjson::dom::array array;
   if (element_.get(array) != simdjson::SUCCESS) return Fail(TypeError("an array"));
+  return array;
+}
+
+Result<std::vector<JsonValue>> JsonValue::Items() const {
+  ALMAGEST_TRY(const auto array, AsArray());
   std::vector<JsonValue> items;
   size_t index = 0;
   items.reserve(array.size());
@@ -277,11 +274,33 @@ std::optional<JsonValue> JsonValue::Find(std::string_view key) const {
   return std::nullopt;
 }
 
+[[gnu::flatten]] void JsonValue::FindEach(std::span<const std::string_view> keys,
+                                          std::span<std::optional<DomElement>> found) const {
+  simdjson::dom::object object;
+  if (element_.get(object) != simdjson::SUCCESS) return;
+  uint32_t seen = 0;
+  for (auto field = object.begin(); field != object.end(); ++field) {
+    const std::string_view name = field.key();
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (name != keys[i]) continue;
+      const DomElement member = field.value();
+      // Of a key given twice the first one counts.
+      if ((seen >> i & 1) == 0 && !member.is_null()) found[i] = member;
+      seen |= uint32_t{1} << i;
+      break;
+    }
+  }
+}
+
 Result<JsonValue> JsonValue::Require(std::string_view key) const {
   ALMAGEST_TRY_VOID(ExpectObject());
   std::optional<JsonValue> member = Find(key);
-  if (!member) return Fail(FormatError(path(), fmt::format("missing field `{}`", key)));
+  if (!member) return Fail(MissingField(key));
   return *std::move(member);
+}
+
+Error JsonValue::MissingField(std::string_view key) const {
+  return FormatError(path(), fmt::format("missing field `{}`", key));
 }
 
 Result<> JsonValue::RefuseUnknownKeys(std::initializer_list<std::string_view> known) const {
@@ -345,6 +364,8 @@ std::string JsonValue::ToJson() const { return simdjson::minify(element_); }
 
 Result<JsonValue> ParseJsonBody(std::string_view body) {
   thread_local simdjson::dom::parser parser;
+  thread_local JsonPath::Steps steps;
+  steps.clear();
   if (parser.capacity() > kParserCapacityKept && body.size() <= kParserCapacityKept) {
     parser = simdjson::dom::parser();
   }
@@ -357,13 +378,13 @@ Result<JsonValue> ParseJsonBody(std::string_view body) {
   }
   simdjson::dom::element root;
   const auto error = parser.parse(body.data(), body.size()).get(root);
-  if (!error) return JsonValue(root, JsonPath());
+  if (!error) return JsonValue(root, JsonPath(steps));
   if (error == simdjson::DEPTH_ERROR) {
     return Fail(FormatError("", fmt::format("nested deeper than {} levels", kJsonDepthMax)));
   }
   const auto floats = WithLongIntegersAsFloats(body);
   if (floats && parser.parse(floats->data(), floats->size()).get(root) == simdjson::SUCCESS) {
-    return JsonValue(root, JsonPath());
+    return JsonValue(root, JsonPath(steps));
   }
   return Fail(BrokenBody(body, error));
 }

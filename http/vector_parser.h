@@ -16,6 +16,7 @@ bool IsVectorObject(const JsonValue& value);
 Result<VectorData> ParseVector(const JsonValue& value, TextResolver& texts, bool is_query);
 
 // The `vector` of a point: an array or a text (the unnamed vector), or an object of named ones.
-Result<NamedVectors> ParsePointVectors(const JsonValue& value, TextResolver& texts);
+// Into `vectors`, which is empty; half-filled after an error.
+Result<> ParsePointVectors(const JsonValue& value, TextResolver& texts, NamedVectors& vectors);
 
 }  // namespace almagest

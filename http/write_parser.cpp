@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "engine/payload/payload.h"
 #include "http/error_response.h"
 #include "http/filter_parser.h"
@@ -22,28 +24,35 @@ Result<std::string> ParsePayload(const JsonValue& value) {
   return canonical;
 }
 
-Result<PointInput> ParsePoint(const JsonValue& value, TextResolver& texts) {
-  PointInput point;
-  ALMAGEST_TRY(const JsonValue id, value.Require("id"));
-  ALMAGEST_TRY(point.id, ParsePointId(id));
-  // Qdrant knows `vectors` as another name. A point without vectors says so: `"vector": {}`.
-  const auto vectors = value.Find("vectors");
-  ALMAGEST_TRY(const JsonValue vector,
-               vectors ? Result<JsonValue>(*vectors) : value.Require("vector"));
-  ALMAGEST_TRY(point.vectors, ParsePointVectors(vector, texts));
-  if (const auto payload = value.Find("payload")) {
-    ALMAGEST_TRY(point.payload, ParsePayload(*payload));
+// Into a new `point`, where it will stay: there may be thousands of them in a body.
+Result<> ParsePoint(const JsonValue& value, TextResolver& texts, PointInput& point) {
+  static constexpr std::array<std::string_view, 4> kKeys = {"id", "vectors", "vector", "payload"};
+  ALMAGEST_TRY_VOID(value.ExpectObject());
+  const auto [id, vectors, vector, payload] = value.FindEach(kKeys);
+  if (!id) return Fail(value.MissingField("id"));
+  if (id->is<uint64_t>()) {
+    point.id = uint64_t(*id);
+  } else {
+    ALMAGEST_TRY(point.id, ParsePointId(value.Child(*id, "id")));
   }
-  return point;
+  // Qdrant knows `vectors` as another name. A point without vectors says so: `"vector": {}`.
+  if (!vectors && !vector) return Fail(value.MissingField("vector"));
+  const JsonValue given =
+      vectors ? value.Child(*vectors, "vectors") : value.Child(*vector, "vector");
+  ALMAGEST_TRY_VOID(ParsePointVectors(given, texts, point.vectors));
+  if (payload) {
+    ALMAGEST_TRY(point.payload, ParsePayload(value.Child(*payload, "payload")));
+  }
+  return {};
 }
 
 Result<std::vector<PointInput>> ParsePoints(const JsonValue& value, TextResolver& texts) {
-  ALMAGEST_TRY(const auto items, value.Items());
+  ALMAGEST_TRY(const auto items, value.AsArray());
   std::vector<PointInput> points;
   points.reserve(items.size());
-  for (const JsonValue& item : items) {
-    ALMAGEST_TRY(PointInput point, ParsePoint(item, texts));
-    points.push_back(std::move(point));
+  for (const simdjson::dom::element item : items) {
+    const JsonValue point = value.Child(item, points.size());
+    ALMAGEST_TRY_VOID(ParsePoint(point, texts, points.emplace_back()));
   }
   return points;
 }
@@ -62,8 +71,8 @@ Result<> ParseVectorColumn(const JsonValue& column, const std::string& name, Tex
   ALMAGEST_TRY_VOID(CheckSameLength(column, items.size(), points.size()));
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].IsNull()) continue;
-    ALMAGEST_TRY(VectorData vector, ParseVector(items[i], texts, /*is_query=*/false));
-    points[i].vectors.insert_or_assign(name, std::move(vector));
+    VectorData& vector = points[i].vectors[name];
+    ALMAGEST_TRY(vector, ParseVector(items[i], texts, /*is_query=*/false));
   }
   return {};
 }
@@ -157,12 +166,10 @@ Result<WriteOperation> ParseUpdateVectors(const JsonValue& body, TextResolver& t
   ALMAGEST_TRY(const auto items, points.Items());
   for (const JsonValue& item : items) {
     // As in Qdrant, other fields than the vectors are left alone, a payload too.
-    ALMAGEST_TRY(PointInput point, ParsePoint(item, texts));
+    PointInput& point = update.points.emplace_back();
+    ALMAGEST_TRY_VOID(ParsePoint(item, texts, point));
     point.payload.reset();
-    if (point.vectors.empty()) {
-      return Fail(FormatError(item.path(), "missing field `vector`"));
-    }
-    update.points.push_back(std::move(point));
+    if (point.vectors.empty()) return Fail(item.MissingField("vector"));
   }
   ALMAGEST_TRY(update.update_filter, FindFilter(body, "update_filter"));
   return WriteOperation(std::move(update));

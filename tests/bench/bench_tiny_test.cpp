@@ -39,12 +39,13 @@ TEST(BenchTinyTest, Filtered) {
 
 TEST(BenchTinyTest, Server) {
   const auto rows = RunTiny(RunServerBench);
-  ASSERT_EQ(rows.size(), 5u);
+  ASSERT_EQ(rows.size(), 8u);
   for (const auto& row : rows) {
     EXPECT_GT(row["qps"], 0) << row;
     EXPECT_GE(row["p99_seconds"], row["p50_seconds"]) << row;
   }
   EXPECT_GE(rows[4]["recall_at_10"], 0.9);
+  EXPECT_GE(rows[7]["recall_at_10"], 0.9);
 }
 
 TEST(BenchTinyTest, Restart) {
@@ -69,6 +70,15 @@ TEST(BenchTinyTest, Churn) {
     EXPECT_GE(row["recall_at_10"], 0.9) << row;
     EXPECT_GE(row["fresh_recall_at_10"], 0.9) << row;
     EXPECT_GT(row["qps"], 0) << row;
+  }
+}
+
+TEST(BenchTinyTest, Bridge) {
+  const auto rows = RunTiny(RunBridgeBench);
+  ASSERT_EQ(rows.size(), 4u);
+  for (const auto& row : rows) {
+    EXPECT_GE(row["recall_at_10"], 0.9) << row;
+    EXPECT_GT(row["seconds"], 0) << row;
   }
 }
 

@@ -67,5 +67,6 @@ int RunServerBench(const std::vector<std::string>& arguments);
 int RunRestartBench(const std::vector<std::string>& arguments);
 int RunIngestBench(const std::vector<std::string>& arguments);
 int RunChurnBench(const std::vector<std::string>& arguments);
+int RunBridgeBench(const std::vector<std::string>& arguments);
 
 }  // namespace almagest::bench

@@ -15,6 +15,7 @@ int main(int count, char** values) {
       {"ann", almagest::bench::RunAnnBench},       {"filtered", almagest::bench::RunFilteredBench},
       {"server", almagest::bench::RunServerBench}, {"restart", almagest::bench::RunRestartBench},
       {"ingest", almagest::bench::RunIngestBench}, {"churn", almagest::bench::RunChurnBench},
+      {"bridge", almagest::bench::RunBridgeBench},
   };
   const std::vector<std::string> arguments(values + 1, values + count);
   for (const Command& command : kCommands) {

@@ -1,5 +1,5 @@
 // `almagest-bench server`: the same queries in this process and through REST (almagestd as a
-// process of its own, keep-alive connections, one thread each).
+// process of its own, keep-alive connections, one thread each), one query a request and 16.
 #include <time.h>
 
 #include <algorithm>
@@ -17,10 +17,13 @@
 namespace almagest::bench {
 namespace {
 
+// What applications with high rates put into one request.
+constexpr uint32_t kBatchQueries = 16;
+
 struct Load {
-  double qps = 0;
+  double qps = 0;  // Queries.
   double seconds = 0;
-  double p50 = 0;  // Seconds.
+  double p50 = 0;  // Seconds, of a request.
   double p99 = 0;
   double own_cpu = 0;     // Of this process per query, seconds: the whole query, or the client.
   double server_cpu = 0;  // Of almagestd per query.
@@ -81,34 +84,66 @@ Load MeasureEngine(const Collection& collection, const AnnData& data, unsigned t
   });
 }
 
-Result<double> RestRecall(uint16_t port, const AnnData& data,
-                          const std::vector<std::string>& bodies) {
-  ALMAGEST_TRY(auto connection, HttpConnection::Open(port));
-  double sum = 0;
-  for (uint32_t q = 0; q < data.queries; ++q) {
-    ALMAGEST_TRY(const auto answer,
-                 connection.Send("POST", "/collections/bench/points/query", bodies[q]));
-    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
-    if (answer.status != 200) return Fail(ErrorCode::kInternal, answer.body);
-    std::vector<uint32_t> found;
-    for (const auto& hit : json["result"]["points"]) found.push_back(hit["id"].get<uint32_t>());
-    sum += data.Recall(q, found);
+// Requests of one kind, each with `queries` of the data's queries in their order.
+struct Requests {
+  std::string target;
+  uint32_t queries = 1;
+  std::vector<std::string> bodies;
+};
+
+Requests MakeRequests(const AnnData& data, uint32_t per_request) {
+  Requests requests;
+  requests.target = "/collections/bench/points/query";
+  requests.queries = per_request;
+  if (per_request > 1) requests.target += "/batch";
+  for (uint32_t first = 0; first + per_request <= data.queries; first += per_request) {
+    auto searches = nlohmann::json::array();
+    for (uint32_t q = first; q < first + per_request; ++q) {
+      const std::vector<float> vector(data.Query(q), data.Query(q) + data.dimension);
+      searches.push_back({{"query", vector}, {"limit", kNeighbours}});
+    }
+    const bool single = per_request == 1;
+    requests.bodies.push_back(
+        (single ? searches[0] : nlohmann::json{{"searches", searches}}).dump());
   }
-  return sum / data.queries;
+  return requests;
 }
 
-Load MeasureRest(const ServerChild& server, const AnnData& data,
-                 const std::vector<std::string>& bodies, unsigned connections, double seconds) {
+Result<double> RestRecall(uint16_t port, const AnnData& data, const Requests& requests) {
+  ALMAGEST_TRY(auto connection, HttpConnection::Open(port));
+  double sum = 0;
+  uint32_t query = 0;
+  for (const std::string& body : requests.bodies) {
+    ALMAGEST_TRY(const auto answer, connection.Send("POST", requests.target, body));
+    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+    if (answer.status != 200) return Fail(ErrorCode::kInternal, answer.body);
+    auto results = json["result"];
+    if (requests.queries == 1) results = nlohmann::json::array({results});
+    for (const auto& result : results) {
+      std::vector<uint32_t> found;
+      for (const auto& hit : result["points"]) found.push_back(hit["id"].get<uint32_t>());
+      sum += data.Recall(query++, found);
+    }
+  }
+  return query == 0 ? 0 : sum / query;
+}
+
+// Times are of requests; rates and processor time are of queries.
+Load MeasureRest(const ServerChild& server, const Requests& requests, unsigned connections,
+                 double seconds) {
+  const auto count = static_cast<uint32_t>(requests.bodies.size());
   const double cpu_start = server.CpuSeconds();
-  Load load = Drive(connections, seconds, data.queries, [&](unsigned) -> Asker {
+  Load load = Drive(connections, seconds, count, [&](unsigned) -> Asker {
     auto opened = HttpConnection::Open(server.port());
     if (!opened) return [](uint32_t) { return false; };
     const auto connection = std::make_shared<HttpConnection>(std::move(*opened));
-    return [connection, &bodies](uint32_t q) {
-      const auto answer = connection->Send("POST", "/collections/bench/points/query", bodies[q]);
+    return [connection, &requests](uint32_t i) {
+      const auto answer = connection->Send("POST", requests.target, requests.bodies[i]);
       return answer && answer->status == 200;
     };
   });
+  load.qps *= requests.queries;
+  load.own_cpu /= requests.queries;
   const double asked = load.qps * load.seconds;
   if (asked > 0) load.server_cpu = (server.CpuSeconds() - cpu_start) / asked;
   return load;
@@ -137,11 +172,7 @@ Result<> MeasureServer(const AnnData& data, double seconds, unsigned rounds, Ben
                 {"p50_seconds", load.p50},
                 {"p99_seconds", load.p99}});
   };
-  std::vector<std::string> bodies;
-  for (uint32_t q = 0; q < data.queries; ++q) {
-    const std::vector<float> vector(data.Query(q), data.Query(q) + data.dimension);
-    bodies.push_back(nlohmann::json{{"query", vector}, {"limit", kNeighbours}}.dump());
-  }
+  const Requests kinds[] = {MakeRequests(data, 1), MakeRequests(data, kBatchQueries)};
   {
     ALMAGEST_TRY(const auto database, OpenBenchDatabase(folder));
     ALMAGEST_TRY_VOID(FillCollection(*database, data, nullptr, {}));
@@ -158,13 +189,18 @@ Result<> MeasureServer(const AnnData& data, double seconds, unsigned rounds, Ben
       }
     }
     ALMAGEST_TRY(auto server, ServerChild::Start(folder));
-    ALMAGEST_TRY(recall, RestRecall(server.port(), data, bodies));
-    for (const unsigned connections : {1u, 4u, 16u}) {
-      const Load load = MeasureRest(server, data, bodies, connections, seconds);
-      if (load.qps == 0) return Fail(ErrorCode::kUnavailable, "a request through REST failed");
-      add("REST, connections", connections, recall, load);
+    for (const Requests& requests : kinds) {
+      ALMAGEST_TRY(recall, RestRecall(server.port(), data, requests));
+      const std::string what = requests.queries == 1
+                                   ? "REST"
+                                   : "REST, " + std::to_string(requests.queries) + " a request";
+      for (const unsigned connections : {1u, 4u, 16u}) {
+        const Load load = MeasureRest(server, requests, connections, seconds);
+        if (load.qps == 0) return Fail(ErrorCode::kUnavailable, "a request through REST failed");
+        add(what + ", connections", connections, recall, load);
+      }
+      std::printf("recall@10 %.3f\n", recall);
     }
-    std::printf("recall@10 %.3f\n", recall);
     server.Stop();
   }
   return {};

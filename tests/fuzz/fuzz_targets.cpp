@@ -134,9 +134,9 @@ void FuzzSparse(std::string_view bytes) {
   const auto body = ParseJsonBody(bytes);
   if (!body) return;
   TextResolver texts(Models(), 1);
-  const auto vectors = ParsePointVectors(*body, texts);
-  if (!vectors) return;
-  for (const auto& [name, data] : *vectors) {
+  NamedVectors vectors;
+  if (!ParsePointVectors(*body, texts, vectors)) return;
+  for (const auto& [name, data] : vectors) {
     const auto* sparse = std::get_if<SparseVector>(&data);
     if (sparse == nullptr) continue;
     ALMAGEST_CHECK(sparse->indices.size() == sparse->values.size());

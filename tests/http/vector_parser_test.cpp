@@ -17,8 +17,11 @@ class VectorParserTest : public ::testing::Test {
  protected:
   Result<NamedVectors> Parse(const std::string& json) {
     ALMAGEST_TRY(const JsonValue value, ParseJsonBody(json));
-    return ParseWithTexts(models_, 1,
-                          [&](TextResolver& texts) { return ParsePointVectors(value, texts); });
+    return ParseWithTexts(models_, 1, [&](TextResolver& texts) -> Result<NamedVectors> {
+      NamedVectors vectors;
+      ALMAGEST_TRY_VOID(ParsePointVectors(value, texts, vectors));
+      return vectors;
+    });
   }
   std::string ErrorOf(const std::string& json) {
     const auto vectors = Parse(json);
@@ -136,6 +139,48 @@ TEST_F(WriteParserTest, ColumnsMustHaveOneLength) {
   const auto short_column = ParseUpsertText(R"({"batch": {"ids": [1, 2], "vectors": [[1, 2]]}})");
   ASSERT_FALSE(short_column.has_value());
   EXPECT_THAT(ErrorText(short_column.error()), HasSubstr("[batch.vectors: value of 1 entries"));
+}
+
+TEST_F(WriteParserTest, NamesThePlaceOfWhatIsWrongInALongList) {
+  const auto error = [&](const std::string& point) {
+    const auto parsed = ParseUpsertText(R"({"points": [{"id": 1, "vector": [1]}, )" + point + "]}");
+    return parsed ? "no error" : ErrorText(parsed.error());
+  };
+  const std::string format = "Format error in JSON body: ";
+  EXPECT_EQ(error("7"), format + "[points[1]]: expected an object, got a whole number");
+  EXPECT_EQ(error(R"({"vector": [1]})"), format + "[points[1]]: missing field `id`");
+  EXPECT_EQ(error(R"({"id": null, "id": 3, "vector": [1]})"),
+            format + "[points[1]]: missing field `id`");
+  EXPECT_EQ(error(R"({"id": 2, "payload": {}})"), format + "[points[1]]: missing field `vector`");
+  EXPECT_EQ(error(R"({"id": -2, "vector": [1]})"),
+            format +
+                "[points[1].id]: value -2 is not a valid point ID, valid values are either an "
+                "unsigned integer or a UUID");
+  EXPECT_EQ(error(R"({"id": 2, "vector": [1, 2, "3"]})"),
+            format + "[points[1].vector[2]]: expected a number");
+  EXPECT_EQ(
+      error(R"({"id": 2, "vectors": {"a": [1], "b": [1, 1e40]}})"),
+      "Validation error in JSON body: [points[1].vectors.b[1]: value 1e+40 invalid, must be a "
+      "finite 32-bit float]");
+  EXPECT_EQ(error(R"({"id": 2, "vector": [1], "payload": []})"),
+            format + "[points[1].payload]: expected an object, got an array");
+  EXPECT_EQ(ErrorText(ParseUpsertText(R"({"points": 7})").error()),
+            format + "[points]: expected an array, got a whole number");
+  const auto body = ParseJsonBody(
+      R"({"operations": [{"upsert": {"points": [{"id": 1, "vector": {"a": [[1], [true]]}}]}}]})");
+  TextResolver texts(models_, 1);
+  EXPECT_EQ(ErrorText(ParseBatch(*body, texts).error()),
+            format + "[operations[0].upsert.points[0].vector.a[1][0]]: expected a number");
+}
+
+TEST_F(WriteParserTest, OfNamesGivenTwiceItTakesWhatTheListFormAlwaysTook) {
+  const auto upsert = ParseUpsertText(
+      R"({"points": [{"id": 1, "id": 2, "vector": [1], "vectors": {"a": [1], "a": [2, 3]}}]})");
+  ASSERT_TRUE(upsert.has_value()) << upsert.error().message;
+  const PointInput& point = std::get<UpsertOperation>(*upsert).points.at(0);
+  EXPECT_EQ(point.id, PointId(uint64_t{1}));
+  ASSERT_EQ(point.vectors.size(), 1u);
+  EXPECT_THAT(std::get<DenseVector>(point.vectors.at("a")), ElementsAre(2, 3));
 }
 
 TEST_F(WriteParserTest, ReadsModesAndFilters) {
