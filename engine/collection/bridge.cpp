@@ -128,6 +128,7 @@ Result<BridgeTable> LoadBridges(
   const auto load = [&](std::string_view key, std::string_view value) -> Result<> {
     const auto parts = ParseLearningKey(key);
     if (!parts) return Fail(ErrorCode::kCorruption, "a bridge has a damaged key");
+    if (parts->number == 0) return {};  // The counter of ids.
     ALMAGEST_TRY(const auto stored, DecodeRecord<VersionRecord>(value));
     const auto map = stored.blobs.find(kMapBlob);
     if (stored.kind != kBridgeFormat || map == stored.blobs.end()) {

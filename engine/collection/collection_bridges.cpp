@@ -4,6 +4,7 @@
 
 #include "engine/collection/bridge.h"
 #include "engine/collection/collection_state.h"
+#include "storage/record_codec.h"
 
 namespace almagest {
 namespace {
@@ -41,6 +42,20 @@ BridgeStatus InactiveStatus(const BridgeRecord& record) {
 
 Error NoSuchBridge(uint64_t id) {
   return Error{ErrorCode::kNotFound, "there is no bridge " + std::to_string(id)};
+}
+
+// What the next bridge's id is kept under: number 0, which is no bridge's.
+std::string CounterKey(const CollectionState& state) { return BridgeKey(state.id, 0); }
+
+// Above every id that was ever given, those of removed bridges included.
+Result<uint64_t> NextId(const CollectionState& state) {
+  uint64_t next = state.bridges.empty() ? 1 : state.bridges.rbegin()->first + 1;
+  ALMAGEST_TRY(const auto stored, state.store.Get(ColumnFamily::kLearning, CounterKey(state)));
+  if (stored) {
+    ALMAGEST_TRY(const auto counter, DecodeRecord<CounterRecord>(*stored));
+    next = std::max(next, counter.next);
+  }
+  return next;
 }
 
 // Under writer_mutex: writes the changed bridges and what else is in `batch`, then shows them.
@@ -91,13 +106,14 @@ Result<uint64_t> Collection::AddBridge(const BridgeRecord& given, const std::str
                                           "' was removed meanwhile");
   }
   BridgeRecord record = given;
-  record.id = state.bridges.empty() ? 1 : state.bridges.rbegin()->first + 1;
+  ALMAGEST_TRY(record.id, NextId(state));
   if (record.status == BridgeStatus::kActive) record.status = BridgeStatus::kCandidate;
   ALMAGEST_TRY(auto bridge, Bridge::Parse(std::move(record), *shape, safetensors));
   WriteBatch batch;
   bridge->Put(state.id, &batch);
   BridgeTable next = state.bridges;
   const uint64_t id = bridge->record().id;
+  batch.Put(ColumnFamily::kLearning, CounterKey(state), EncodeRecord(CounterRecord{id + 1}));
   next[id] = std::move(bridge);
   ALMAGEST_TRY_VOID(Commit(state, std::move(next), std::move(batch)));
   return id;

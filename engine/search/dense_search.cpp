@@ -176,10 +176,9 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const De
     const auto field = segment->dense(search.field);
     if (!field || rows == 0) continue;
     std::optional<RowAllowance> allowance;
-    if (search.allowed != nullptr) {
-      allowance = AllowRows(*segment, *search.allowed);
-      if (allowance->count == 0) continue;
-    }
+    if (search.allowed != nullptr) allowance = AllowRows(*segment, *search.allowed);
+    if (search.absent) KeepRowsWithout(*segment, search.field, *search.absent, rows, allowance);
+    if (allowance && allowance->count == 0) continue;
     ALMAGEST_TRY(const SegmentQuery query,
                  QueryForSegment(search, versions, target, mapped, *segment, field->version, rows));
     Plan plan;

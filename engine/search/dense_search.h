@@ -24,6 +24,7 @@ struct DenseSearch {
   const SearchParams& params;
   bool exact = false;                  // Whatever `params` says.
   const SlotSet* allowed = nullptr;    // nullptr: no filter.
+  std::optional<FieldId> absent = {};  // Points with a vector of this field do not count.
   std::optional<VersionId> as_version = {};  // Default: the active one.
   Deadline deadline = {};
   std::vector<SegmentTrace>* trace = nullptr;  // Told what was searched and how, if given.

@@ -20,6 +20,42 @@ size_t Gallop(const SectionNumbers& slots, size_t from, Slot slot) {
   return slots.LowerBound(low, std::min(high, slots.size()), slot);
 }
 
+// Of `words`, bits of the first `rows` rows, those whose row has (or has not) a vector of `field`.
+void Restrict(const std::optional<Segment::DenseField>& field, uint32_t rows, bool wanted,
+              std::vector<uint64_t>& words) {
+  const uint64_t flip = wanted ? 0 : ~uint64_t{0};
+  if (!field) {
+    if (wanted) std::ranges::fill(words, 0);
+    return;
+  }
+  if (field->growing_rows != nullptr) {
+    for (size_t b = 0; b < GrowingRows::kBlocks; ++b) {
+      const GrowingRows::Block block = field->growing_rows->BlockRows(b, rows);
+      for (size_t w = 0; w < BitmapWords(block.count); ++w) {
+        words[block.first / 64 + w] &=
+            block.present_words[w].load(std::memory_order_relaxed) ^ flip;
+      }
+    }
+    return;
+  }
+  const uint64_t* present = field->rows.present_words;
+  if (field->rows.data == nullptr) {
+    const auto in_graph = field->code_graph->present_words();
+    present = in_graph.empty() ? nullptr : in_graph.data();
+  }
+  if (present != nullptr) {
+    for (size_t w = 0; w < words.size(); ++w) words[w] &= present[w] ^ flip;
+  } else if (!wanted) {
+    std::ranges::fill(words, 0);
+  }
+}
+
+std::vector<uint64_t> AllOf(uint32_t rows) {
+  std::vector<uint64_t> words(BitmapWords(rows), ~uint64_t{0});
+  if (rows % 64 != 0) words.back() = (uint64_t{1} << (rows % 64)) - 1;
+  return words;
+}
+
 }  // namespace
 
 std::vector<uint32_t> RowAllowance::Rows() const {
@@ -61,6 +97,37 @@ RowAllowance AllowRows(const Segment& segment, const SlotSet& slots) {
     });
   }
   return allowance;
+}
+
+void KeepRowsWithout(const Segment& segment, FieldId field, FieldId absent, uint32_t row_limit,
+                     std::optional<RowAllowance>& allowance) {
+  const auto other = segment.dense(absent);
+  if (!other) return;
+  if (!allowance) {
+    allowance.emplace();
+    allowance->row_limit = row_limit;
+    allowance->words = AllOf(row_limit);
+  }
+  Restrict(other, allowance->row_limit, false, allowance->words);
+  Restrict(segment.dense(field), allowance->row_limit, true, allowance->words);
+  allowance->count = 0;
+  for (const uint64_t word : allowance->words) {
+    allowance->count += static_cast<uint32_t>(std::popcount(word));
+  }
+}
+
+bool HasRowsWithout(const Segment& segment, FieldId field, FieldId absent) {
+  const uint32_t rows = segment.row_count();
+  const auto wanted = segment.dense(field);
+  if (rows == 0 || !wanted) return false;
+  std::vector<uint64_t> words = AllOf(rows);
+  Restrict(segment.dense(absent), rows, false, words);
+  Restrict(wanted, rows, true, words);
+  const std::atomic<uint64_t>* deleted = segment.deleted_words();
+  for (size_t w = 0; w < words.size(); ++w) {
+    if ((words[w] & ~deleted[w].load(std::memory_order_relaxed)) != 0) return true;
+  }
+  return false;
 }
 
 }  // namespace almagest

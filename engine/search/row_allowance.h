@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/collection/segment.h"
@@ -21,5 +22,14 @@ struct RowAllowance {
 // that were loaded at once) and up to O(matches * log(gap)) else (both sides are sorted); O(rows)
 // for a growing one.
 RowAllowance AllowRows(const Segment& segment, const SlotSet& slots);
+
+// Of the rows of `allowance` (nullopt: of the first `row_limit` rows) those that have a vector of
+// `field` and none of `absent`. Leaves nullopt as it is if that leaves nothing out. What vectors a
+// row has never changes, since a point whose vectors change gets another row: so this needs no set
+// of points, and agrees with what a search of either field meets. O(rows / 64)
+void KeepRowsWithout(const Segment& segment, FieldId field, FieldId absent, uint32_t row_limit,
+                     std::optional<RowAllowance>& allowance);
+// Whether a live row would be left of all rows.
+bool HasRowsWithout(const Segment& segment, FieldId field, FieldId absent);
 
 }  // namespace almagest
