@@ -190,7 +190,7 @@ TEST_F(BridgedSearch, ScoresEveryPointByTheNewestVectorItHas) {
   }
   Upsert(given);
   ExpectTheDefinition(10, false);
-  for (int step = 0; step < 400; ++step) {
+  for (int step = 0; step < 200; ++step) {
     ChangeAtRandom();
     if (step % 37 == 0) OptimizeAll();
     if (step % 101 == 0) Reopen();
@@ -228,7 +228,7 @@ TEST_F(BridgedSearch, FindsEveryPointOnceBesideAWriter) {
       ++searches;
     }
   });
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 40; ++round) {
     UpdateVectorsOperation update;
     DeleteVectorsOperation removal;
     std::vector<PointId> ids;
