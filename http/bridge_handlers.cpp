@@ -4,7 +4,7 @@
 #include "engine/collection/bridge.h"
 #include "engine/learning/bridge_export.h"
 #include "http/error_response.h"
-#include "http/filter_parser.h"
+#include "http/feedback_parser.h"
 #include "http/handlers.h"
 #include "http/json_reader.h"
 #include "http/vector_parser.h"
@@ -31,14 +31,7 @@ Result<BridgeQuery> ParseBridgeQuery(const JsonValue& value, TextResolver& texts
   ALMAGEST_TRY(const JsonValue judgements, value.Require("judgements"));
   ALMAGEST_TRY(const auto items, judgements.Items());
   for (const JsonValue& item : items) {
-    ALMAGEST_TRY_VOID(item.RefuseUnknownKeys({"id", "grade"}));
-    Grade judged;
-    judged.grade = 1;
-    ALMAGEST_TRY(const JsonValue id, item.Require("id"));
-    ALMAGEST_TRY(judged.id, ParsePointId(id));
-    if (const auto grade = item.Find("grade")) {
-      ALMAGEST_TRY(judged.grade, grade->AsDoubleIn(0, kGradeMax));
-    }
+    ALMAGEST_TRY(const Grade judged, ParseJudgedPoint(item));
     query.judgements.push_back(judged);
   }
   return query;

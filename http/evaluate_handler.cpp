@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "http/error_response.h"
+#include "http/feedback_parser.h"
 #include "http/filter_parser.h"
 #include "http/handlers.h"
 #include "http/interval_writer.h"
@@ -35,17 +36,6 @@ Result<std::vector<Mode>> ParseModes(const JsonValue& body) {
   return modes;
 }
 
-Result<JudgedPoint> ParseJudgement(const JsonValue& value) {
-  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"id", "grade"}));
-  JudgedPoint judged;
-  ALMAGEST_TRY(const JsonValue id, value.Require("id"));
-  ALMAGEST_TRY(judged.id, ParsePointId(id));
-  if (const auto grade = value.Find("grade")) {
-    ALMAGEST_TRY(judged.grade, grade->AsDoubleIn(0, kGradeMax));
-  }
-  return judged;
-}
-
 Result<JudgedQuery> ParseJudgedQuery(const JsonValue& value, const std::vector<Mode>& modes,
                                      TextResolver& texts) {
   ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"name", "text", "vectors", "point", "judgements"}));
@@ -72,8 +62,8 @@ Result<JudgedQuery> ParseJudgedQuery(const JsonValue& value, const std::vector<M
   ALMAGEST_TRY(const JsonValue judgements, value.Require("judgements"));
   ALMAGEST_TRY(const auto items, judgements.Items());
   for (const JsonValue& item : items) {
-    ALMAGEST_TRY(const JudgedPoint judged, ParseJudgement(item));
-    query.judgements.push_back(judged);
+    ALMAGEST_TRY(const Grade judged, ParseJudgedPoint(item));
+    query.judgements.push_back({judged.id, judged.grade});
   }
   return query;
 }

@@ -159,6 +159,17 @@ Result<std::optional<int64_t>> FindTime(const HttpRequest& request, std::string_
 
 }  // namespace
 
+Result<Grade> ParseJudgedPoint(const JsonValue& value) {
+  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"id", "grade"}));
+  Grade judged;
+  judged.grade = 1;
+  ALMAGEST_TRY(judged.id, RequireId(value, "id"));
+  if (const auto grade = value.Find("grade")) {
+    ALMAGEST_TRY(judged.grade, grade->AsDoubleIn(0, kGradeMax));
+  }
+  return judged;
+}
+
 Result<std::vector<FeedbackInput>> ParseFeedback(const JsonValue& body, TextResolver& texts) {
   ALMAGEST_TRY_VOID(body.ExpectObject());
   std::vector<FeedbackInput> inputs;

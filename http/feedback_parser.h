@@ -1,4 +1,5 @@
-// JSON to feedback events and filters (engine/learning/feedback.h), and events back to JSON.
+// JSON to feedback events and filters (engine/learning/feedback.h), and events back to JSON; and
+// the judged points of other requests.
 #pragma once
 
 #include <string_view>
@@ -26,6 +27,9 @@ Result<std::vector<FeedbackInput>> ParseFeedback(const JsonValue& body, TextReso
 Result<FeedbackFilter> ParseFeedbackFilter(const JsonValue& body);
 // The same from query parameters (`user`, `from_ms`, `until_ms`, `point`, `using`); none is fine.
 Result<FeedbackFilter> ParseFeedbackQuery(const HttpRequest& request);
+
+// {"id", "grade"?}, grade 0 to 10, 1 where it is not given.
+Result<Grade> ParseJudgedPoint(const JsonValue& value);
 
 void WriteFeedbackEvent(JsonWriter& json, const FeedbackEvent& event, bool with_vector);
 

@@ -50,6 +50,7 @@ struct Candidate {
   bool rotated = false;  // Of that map.
   // Of that map, too: blended with this one (neighbour_map.h), which needs no judgements.
   std::shared_ptr<const LinearAdapter> neighbours = nullptr;
+  bool answers = false;      // And of that blend, with a third part for queries: their answers.
   int64_t steps = 0;         // At most; exactly this many where there is no validation.
   double change_factor = 1;  // The learned change is multiplied by this at the end.
   Descent descent = Descent::kAdam;

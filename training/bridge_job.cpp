@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <new>
 #include <numeric>
 #include <random>
 
 #include "training/bridge_measure.h"
 #include "training/bridge_report.h"
+#include "training/job_frame.h"
 #include "training/metrics.h"
 
 namespace almagest::training {
@@ -260,33 +260,18 @@ class BridgeJob {
   BridgeReport report_;
 };
 
-Result<BridgeReport> RunFolder(const std::filesystem::path& path, const JobOverrides& overrides,
-                               Progress* progress) {
-  std::error_code ignored;  // Absent is fine.
-  std::filesystem::remove(path / "report.json", ignored);
-  std::filesystem::remove(path / "bridge.safetensors", ignored);
-  progress->Phase("reading");
-  ALMAGEST_TRY(BridgeFolder folder, OpenBridgeFolder(path));
-  folder.threads = overrides.threads.value_or(folder.threads);
-  folder.device = overrides.device.value_or(folder.device);
-  ALMAGEST_TRY(BridgeReport report, BridgeJob(folder, progress).Run());
-  ALMAGEST_TRY_VOID(WriteBridgeReport(path / "report.json", report, progress));
-  return report;
-}
-
 }  // namespace
 
 Result<BridgeReport> RunBridgeJob(const std::filesystem::path& path, const JobOverrides& overrides,
                                   Progress* progress) {
-  try {
-    return RunFolder(path, overrides, progress);
-  } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kResourceExhausted, "the trainer ran out of memory");
-  } catch (const std::exception& error) {
-    // LibTorch appends a backtrace; the first line says what happened.
-    const std::string text = error.what();
-    return Fail(ErrorCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n')));
-  }
+  return RunInFolder(path, "bridge.safetensors", progress, [&]() -> Result<BridgeReport> {
+    ALMAGEST_TRY(BridgeFolder folder, OpenBridgeFolder(path));
+    folder.threads = overrides.threads.value_or(folder.threads);
+    folder.device = overrides.device.value_or(folder.device);
+    ALMAGEST_TRY(BridgeReport report, BridgeJob(folder, progress).Run());
+    ALMAGEST_TRY_VOID(WriteBridgeReport(path / "report.json", report, progress));
+    return report;
+  });
 }
 
 }  // namespace almagest::training

@@ -8,6 +8,7 @@
 
 #include "storage/base/checksum.h"
 #include "training/evaluation.h"
+#include "training/recipe_training.h"
 #include "training/space_geometry.h"
 #include "training/training_corpus.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr char kMatchedWhitening[] = "matched_whitening";
 constexpr char kMatchedNeighbours[] = "matched_neighbours";
+constexpr char kMatchedAnswers[] = "matched_answers";
 constexpr double kDefaultPower = 0.75;
 constexpr double kPowers[] = {0.375, 0.5, 0.75};
 constexpr double kMatchedPowers[] = {0.5, 0.75, 1};
@@ -23,20 +25,12 @@ constexpr int64_t kMatchedDimensions = 4096;  // The axes of more take minutes, 
 constexpr size_t kCrossValidationQueries = 400;
 constexpr int kFolds = 5;
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
-constexpr int64_t kRunQueries = 2000;  // Runs of a recipe times its queries, about.
-constexpr int64_t kRunsMax = 4;
 constexpr int64_t kPowerScores = 35'000'000;  // Query-document scores a tried power may cost.
 
 std::vector<JudgedQuery> Pick(std::span<const JudgedQuery> judged, std::span<const size_t> rows) {
   std::vector<JudgedQuery> picked;
   for (const size_t row : rows) picked.push_back(judged[row]);
   return picked;
-}
-
-LinearAdapter MatchedStart(const WhiteningBasis& matched, const Candidate& candidate) {
-  const double power = candidate.matched_power;
-  if (candidate.rotated) return matched.RotatedMap(power);
-  return candidate.neighbours ? matched.Blend(power, *candidate.neighbours) : matched.Map(power);
 }
 
 class Selector {
@@ -108,6 +102,7 @@ class Selector {
     selection.recipe.steps = winner.best_step;
     selection.recipe.change_factor = winner.change_factor;
     selection.winner = winner.best_step > 0                 ? candidates[best].name
+                       : selection.recipe.answers           ? kMatchedAnswers
                        : selection.recipe.neighbours        ? kMatchedNeighbours
                        : selection.recipe.matched_power > 0 ? kMatchedWhitening
                                                             : candidates[best].start.kind;
@@ -152,12 +147,16 @@ class Selector {
     double best = tried.validation_ndcg_at_10;
     for (const auto& partner : partners) {
       candidate.neighbours = partner;
-      for (const double power : kMatchedPowers) {
-        candidate.matched_power = power;
-        ALMAGEST_TRY(tried, TryOut(candidate, kNoDeadline));
-        if (tried.validation_ndcg_at_10 <= best) continue;
-        best = tried.validation_ndcg_at_10;
-        chosen = candidate;
+      for (const bool answers : {false, true}) {
+        if (answers && partner == nullptr) continue;
+        candidate.answers = answers;
+        for (const double power : kMatchedPowers) {
+          candidate.matched_power = power;
+          ALMAGEST_TRY(tried, TryOut(candidate, kNoDeadline));
+          if (tried.validation_ndcg_at_10 <= best) continue;
+          best = tried.validation_ndcg_at_10;
+          chosen = candidate;
+        }
       }
     }
     return chosen;
@@ -180,7 +179,10 @@ class Selector {
       candidate.rotated = rotated;
       candidate.steps = config_.options.steps_max;
       candidate.matched_power = from_matched ? matched.matched_power : 0;
-      if (from_matched) candidate.neighbours = matched.neighbours;
+      if (from_matched) {
+        candidate.neighbours = matched.neighbours;
+        candidate.answers = matched.answers;
+      }
       candidates.push_back(std::move(candidate));
     };
     const Objective objective = config_.objective;
@@ -272,7 +274,8 @@ class Selector {
       const std::vector<JudgedQuery> validation = Fold(fold, true);
       if (train.empty() || validation.empty()) continue;  // All in one group or two.
       if (candidate.matched_power > 0) {
-        candidate.start = MatchedStart(matched_[static_cast<size_t>(fold)], candidate);
+        candidate.start =
+            MatchedStart(matched_[static_cast<size_t>(fold)], candidate, space_, train);
       }
       ALMAGEST_TRY(TrainedCandidate result,
                    TrainCandidate(space_, corpus_->MakeData(train, validation), candidate,
@@ -348,48 +351,7 @@ class Selector {
   std::vector<WhiteningBasis> matched_;  // To all folds but one, for each; or none.
 };
 
-void AddScaled(const std::vector<float>& values, double factor, std::vector<double>* sum) {
-  sum->resize(values.size(), 0.0);
-  for (size_t i = 0; i < values.size(); ++i) (*sum)[i] += factor * static_cast<double>(values[i]);
-}
-
 }  // namespace
-
-int64_t RecipeRuns(size_t queries) {
-  return std::clamp<int64_t>(kRunQueries / static_cast<int64_t>(queries + 1), 1, kRunsMax);
-}
-
-Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const JudgedQuery> judged,
-                                  Candidate recipe, const JobConfig& config, int64_t runs,
-                                  Progress* progress) {
-  const TrainingData data = TrainingCorpus(space, judged, config).MakeData(judged, {});
-  if (recipe.matched_power > 0) {
-    std::vector<int32_t> rows;
-    for (const JudgedQuery& query : judged) rows.push_back(query.query);
-    ALMAGEST_TRY(const WhiteningBasis plain, WhiteningBasis::Fit(space, rows));
-    recipe.start = MatchedStart(plain.Matched(space, judged), recipe);
-  }
-  if (recipe.steps == 0) return recipe.start;
-  LinearAdapter adapter;
-  std::vector<float> LinearAdapter::*const parts[] = {
-      &LinearAdapter::query_weight, &LinearAdapter::query_bias, &LinearAdapter::document_weight,
-      &LinearAdapter::document_bias};
-  std::vector<double> sums[std::size(parts)];
-  for (int64_t run = 0; run < runs; ++run) {
-    const uint64_t seed = run == 0 ? config.seed : Mix64(config.seed + static_cast<uint64_t>(run));
-    ALMAGEST_TRY(TrainedCandidate result,
-                 TrainCandidate(space, data, recipe, config.options, seed, kNoDeadline, progress));
-    adapter = std::move(result.adapter);
-    for (size_t i = 0; i < std::size(parts); ++i) {
-      AddScaled(adapter.*parts[i], 1.0 / static_cast<double>(runs), &sums[i]);
-    }
-  }
-  if (runs == 1) return adapter;
-  for (size_t i = 0; i < std::size(parts); ++i) {
-    (adapter.*parts[i]).assign(sums[i].begin(), sums[i].end());
-  }
-  return adapter;
-}
 
 Result<Selection> TrainAndSelect(const VectorSpace& space, std::span<const JudgedQuery> judged,
                                  const QuerySplit& split, const NeighbourLists& lists,

@@ -40,14 +40,4 @@ Result<Selection> TrainAndSelect(const VectorSpace& space, std::span<const Judge
                                  const QuerySplit& split, const NeighbourLists& lists,
                                  const JobConfig& config, Progress* progress);
 
-// How many runs are worth averaging: where queries are few, steps are cheap and luck is large.
-int64_t RecipeRuns(size_t queries);
-
-// The recipe trained again, on exactly the queries given: the mean of `runs` maps of different
-// seeds (each a different draw of batches; all start at the same map, so their mean is one, too).
-// No deadline: the number of steps is known, and so is their pace. kInternal if a loss diverged.
-Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const JudgedQuery> judged,
-                                  Candidate recipe, const JobConfig& config, int64_t runs,
-                                  Progress* progress);
-
 }  // namespace almagest::training

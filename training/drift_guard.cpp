@@ -32,6 +32,15 @@ class Served {
     return TopRows(Queries(base_queries), documents_, kFirst, tick);
   }
 
+  // Of the first results, in any order.
+  std::vector<float> Scores(const torch::Tensor& base_queries, const Tick& tick) const {
+    const torch::Tensor queries = Queries(base_queries);
+    const torch::Tensor top = TopRows(queries, documents_, kFirst, tick).to(documents_.device());
+    const torch::Tensor found =
+        documents_.index_select(0, top.flatten()).view({top.size(0), top.size(1), -1});
+    return ToVector((found * queries.unsqueeze(1)).sum(2).contiguous());
+  }
+
   // Of the documents `rows`, whose base vectors are `base`, the share that finds itself.
   double SelfRetrieval(const torch::Tensor& base, std::span<const int32_t> rows,
                        const torch::Tensor& top) const {
@@ -95,6 +104,39 @@ Drift MeasureDrift(const VectorSpace& space, std::span<const float> guard,
   }
   drift.overlap_at_10 = std::max(Overlap(kept[0], kept[1]), Overlap(kept[0], kept[2]));
   return drift;
+}
+
+ScoreScale MeasureScores(const VectorSpace& space, std::span<const float> guard,
+                         std::span<const int32_t> held_out, const LinearAdapter& active,
+                         const LinearAdapter& trained, const Tick& tick) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor& documents = space.tensors().documents;
+  const int64_t d = space.dimension();
+  const auto guard_rows = static_cast<int64_t>(guard.size()) / d;
+  ScoreScale scale;
+  scale.guarded = guard_rows >= static_cast<int64_t>(kScaleQueriesMin);
+  if ((!scale.guarded && held_out.empty()) || documents.size(0) == 0) return scale;
+  const torch::Tensor all = scale.guarded ? ToTensor(guard, {guard_rows, d}, documents.device())
+                                          : space.tensors().queries.index_select(
+                                                0, ToIndex(held_out, documents.device()));
+  std::vector<int32_t> unused;
+  const torch::Tensor queries = Spread(all, kGuardQueriesUsed, &unused);
+  scale.queries = unused.size();
+  const LinearAdapter identity = LinearAdapter::Identity(d);
+  const auto measure = [&](const LinearAdapter& version) {
+    std::vector<float> scores = Served(space, version).Scores(queries, tick);
+    std::ranges::sort(scores);
+    std::vector<double> quantiles;
+    for (const double level : ScoreScale::kLevels) {
+      quantiles.push_back(
+          scores[static_cast<size_t>(level * static_cast<double>(scores.size() - 1) + 0.5)]);
+    }
+    return quantiles;
+  };
+  scale.base = measure(identity);
+  scale.active = measure(active);
+  scale.trained = measure(trained);
+  return scale;
 }
 
 }  // namespace almagest::training

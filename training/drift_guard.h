@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "training/linear_adapter.h"
 #include "training/progress.h"
@@ -29,5 +30,25 @@ inline constexpr int64_t kGuardQueriesUsed = 500;
 Drift MeasureDrift(const VectorSpace& space, std::span<const float> guard,
                    const LinearAdapter& trained, const LinearAdapter& before,
                    const LinearAdapter& whitened, const Tick& tick);
+
+// What a score means: quantiles of the scores of first ten results, which the same queries get by
+// each version. A threshold of one version that stands at a quantile stands there by another.
+struct ScoreScale {
+  static constexpr double kLevels[] = {0.05, 0.25, 0.5, 0.75, 0.95};
+
+  size_t queries = 0;
+  bool guarded = false;         // By recent searches; else by held-out queries.
+  std::vector<double> base;     // One a level, ascending: of the vectors as they are,
+  std::vector<double> active;   // by the version that is active,
+  std::vector<double> trained;  // by the new one.
+};
+
+inline constexpr size_t kScaleQueriesMin = 20;
+
+// By the guard queries, or with fewer than kScaleQueriesMin of them by the query rows `held_out`;
+// of either about kGuardQueriesUsed. Empty without any. Cost: these queries by three versions.
+ScoreScale MeasureScores(const VectorSpace& space, std::span<const float> guard,
+                         std::span<const int32_t> held_out, const LinearAdapter& active,
+                         const LinearAdapter& trained, const Tick& tick);
 
 }  // namespace almagest::training

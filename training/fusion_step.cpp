@@ -1,6 +1,7 @@
 #include "training/fusion_step.h"
 
 #include "storage/base/checksum.h"
+#include "training/recipe_training.h"
 
 namespace almagest::training {
 namespace {

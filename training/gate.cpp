@@ -184,6 +184,20 @@ double GateLevel(double alpha, int64_t gate_number) {
   return alpha * 6 / (M_PI * M_PI * n * n);
 }
 
+GateCondition TrustedCondition(const TrustedValues& trusted, const GateOptions& options) {
+  const double limit = -options.trusted_margin;
+  const Interval change = PairedGain(trusted.trained, trusted.active, trusted.group);
+  const bool passed = change.low > limit;
+  std::string text = "On " + std::to_string(trusted.group.size()) +
+                     " trusted queries, which nothing was trained on, nDCG@10 goes from " +
+                     Number(Mean(trusted.active)) + " to " + Number(Mean(trusted.trained)) + ": " +
+                     Number(change.mean, true) + " (95 % interval " + Number(change.low, true) +
+                     " to " + Number(change.high, true) + "); the lower end " +
+                     (passed ? "is above " : "must be above ") + Number(limit, true) + ".";
+  if (!passed && change.mean > limit) text += " More trusted queries would narrow the interval.";
+  return {"trusted_judgements", change.low, limit, passed, text};
+}
+
 GateDecision DecideGate(const GateInput& input, const GateOptions& options) {
   GateDecision decision;
   decision.gain =
@@ -207,6 +221,10 @@ GateDecision DecideGate(const GateInput& input, const GateOptions& options) {
     if (!condition.passed) decision.verdict = Verdict::kReject;
   }
   if (!decision.conditions.front().passed) decision.verdict = Verdict::kInsufficientData;
+  if (input.trusted) {
+    decision.conditions.push_back(TrustedCondition(*input.trusted, options));
+    if (!decision.conditions.back().passed) decision.verdict = Verdict::kReject;
+  }
   return decision;
 }
 

@@ -39,7 +39,13 @@ struct WithoutTopUser {
   std::vector<int32_t> group;
 };
 
-// The per-query vectors are parallel to `group`.
+// nDCG@10 of the judgements that the admin trusts (trusted_queries.h), in parallel.
+struct TrustedValues {
+  std::vector<double> trained;
+  std::vector<double> active;
+  std::vector<int32_t> group;
+};
+
 // What drift_guard.h measured, as far as the gate judges it.
 struct DriftValues {
   bool guarded = false;  // By queries; else by documents as queries.
@@ -47,6 +53,7 @@ struct DriftValues {
   double self_retrieval = 1;
 };
 
+// The per-query vectors are parallel to `group`.
 struct GateInput {
   int64_t gate_number = 1;     // Of the gates on (nearly) the same feedback; from 1.
   std::vector<int32_t> group;  // Of each held-out query; near-identical queries share one.
@@ -61,6 +68,7 @@ struct GateInput {
   NewlyShown newly_shown;
   DriftValues drift;
   std::optional<WithoutTopUser> without_top_user;
+  std::optional<TrustedValues> trusted;  // Absent where none were given.
 };
 
 struct GateCondition {
@@ -92,8 +100,12 @@ Interval PairedGain(std::span<const double> after, std::span<const double> befor
 // held-out queries would else be promoted by luck in the end.
 double GateLevel(double alpha, int64_t gate_number);
 
-// kInsufficientData if there are too few held-out queries, whatever the rest says; else kPromote
-// if every condition passed; else kReject.
+// The condition `trusted_judgements`: the lower 95 % bound of the change on them must be above
+// -options.trusted_margin. A bound, so few of them refuse what they cannot confirm.
+GateCondition TrustedCondition(const TrustedValues& trusted, const GateOptions& options);
+
+// kReject if trusted judgements say so, whatever the rest says; else kInsufficientData if there are
+// too few held-out queries; else kPromote if every condition passed; else kReject.
 GateDecision DecideGate(const GateInput& input, const GateOptions& options);
 
 }  // namespace almagest::training

@@ -127,6 +127,7 @@ Result<> ReadGate(const Json& object, GateOptions* g) {
   ALMAGEST_TRY_VOID(in.Real("compatibility_margin", 0, 1, &g->compatibility_margin));
   ALMAGEST_TRY_VOID(in.Real("compatibility_bound_margin", 0, 1, &g->compatibility_bound_margin));
   ALMAGEST_TRY_VOID(in.Real("effective_rank_ratio_min", 0, 1, &g->effective_rank_ratio_min));
+  ALMAGEST_TRY_VOID(in.Real("trusted_margin", 0, 1, &g->trusted_margin));
   ALMAGEST_TRY_VOID(in.Real("user_share_max", 0, 1, &g->user_share_max));
   ALMAGEST_TRY_VOID(in.Real("leave_out_user_share", 0, 1, &g->leave_out_user_share));
   ALMAGEST_TRY_VOID(in.Real("overlap_min", 0, 1, &g->overlap_min));

@@ -61,13 +61,14 @@ struct GateOptions {
   double compatibility_margin = 0.005;  // C[new][k] may be below C[k][k] by this much...
   double compatibility_bound_margin = 0.01;  // ...and the lower bound by this much.
   double effective_rank_ratio_min = 0.5;     // Of the adapted documents, relative to base.
-  double user_share_max = 1;                 // Of the judgement weight; 1 switches it off.
-  double leave_out_user_share = 0.05;        // The heaviest user beyond this share is left out in a
-                                             // second training, which must gain as well; 1: never.
-  double overlap_min = 0.1;         // Of results that nobody judged (drift_guard.h).
-  double self_retrieval_min = 0.5;  // Likewise.
-  double most_shown_share_max = 0.1;         // Of held-out queries that one document may newly be
-                                             // among the first ten of.
+  double trusted_margin = 0.005;  // The lower bound of trusted judgements may be so far below 0.
+  double user_share_max = 1;      // Of the judgement weight; 1 switches it off.
+  double leave_out_user_share = 0.05;  // The heaviest user beyond this share is left out in a
+                                       // second training, which must gain as well; 1: never.
+  double overlap_min = 0.1;            // Of results that nobody judged (drift_guard.h).
+  double self_retrieval_min = 0.5;     // Likewise.
+  double most_shown_share_max = 0.1;   // Of held-out queries that one document may newly be
+                                       // among the first ten of.
 };
 
 struct JobConfig {

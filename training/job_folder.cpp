@@ -12,6 +12,7 @@ constexpr char kJudgements[] = "judgements.safetensors";
 constexpr char kTextLeg[] = "text_leg.safetensors";
 constexpr char kNeighbours[] = "neighbours.safetensors";
 constexpr char kGuard[] = "guard.safetensors";
+constexpr char kTrusted[] = "trusted.safetensors";
 
 tl::unexpected<Error> Bad(const std::string& file, const std::string& message) {
   return Fail(ErrorCode::kInvalidArgument, file + ": " + message);
@@ -147,6 +148,40 @@ Result<> ReadGuard(JobFolder* job) {
   return {};
 }
 
+// Optional: most jobs come without judgements of the admin's.
+Result<> ReadTrusted(JobFolder* job) {
+  if (!std::filesystem::exists(job->path / kTrusted)) return {};
+  ALMAGEST_TRY(job->trusted_file, Safetensors::Open(job->path / kTrusted));
+  const Safetensors& file = *job->trusted_file;
+  ALMAGEST_TRY(const auto* queries, FindMatrix(file, kTrusted, "queries", job->config.dimension));
+  ALMAGEST_TRY(const auto* own, Find(file, kTrusted, "own", TensorType::kInt32, 1));
+  ALMAGEST_TRY(const auto* query, Find(file, kTrusted, "query", TensorType::kInt32, 1));
+  ALMAGEST_TRY(const auto* document, Find(file, kTrusted, "document", TensorType::kInt32, 1));
+  ALMAGEST_TRY(const auto* grade, Find(file, kTrusted, "grade", TensorType::kFloat32, 1));
+  if (own->shape[0] != queries->shape[0]) {
+    return Bad(kTrusted, "tensor 'own' has " + std::to_string(own->shape[0]) +
+                             " entries, there are " + std::to_string(queries->shape[0]) +
+                             " queries");
+  }
+  if (document->shape != query->shape || grade->shape != query->shape) {
+    return Bad(kTrusted,
+               "the tensors differ in length: query has " + std::to_string(query->shape[0]) +
+                   " entries, another has " +
+                   std::to_string((document->shape == query->shape ? grade : document)->shape[0]));
+  }
+  job->trusted = {queries->as_float32(), own->as_int32(), query->as_int32(), document->as_int32(),
+                  grade->as_float32()};
+  const TrustedColumns& columns = job->trusted;
+  ALMAGEST_TRY_VOID(CheckIndexes(kTrusted, "own", columns.own, -1, job->document_count));
+  ALMAGEST_TRY_VOID(CheckIndexes(kTrusted, "query", columns.query, 0, queries->shape[0]));
+  ALMAGEST_TRY_VOID(CheckIndexes(kTrusted, "document", columns.document, 0, job->document_count));
+  for (size_t i = 0; i < columns.grade.size(); ++i) {
+    if (std::isfinite(columns.grade[i])) continue;
+    return Bad(kTrusted, "tensor 'grade' entry " + std::to_string(i) + " is not finite");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
@@ -167,6 +202,7 @@ Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
   ALMAGEST_TRY_VOID(ReadTextLeg(&job));
   ALMAGEST_TRY_VOID(ReadNeighbours(&job));
   ALMAGEST_TRY_VOID(ReadGuard(&job));
+  ALMAGEST_TRY_VOID(ReadTrusted(&job));
   for (const int64_t id : job.config.live_versions) {
     if (id == 0) {
       job.versions.emplace(0, LinearAdapter::Identity(job.config.dimension));

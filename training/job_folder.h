@@ -12,6 +12,7 @@
 #include "training/judgements.h"
 #include "training/linear_adapter.h"
 #include "training/neighbour_map.h"
+#include "training/trusted_queries.h"
 
 namespace almagest::training {
 
@@ -34,6 +35,8 @@ struct JobFolder {
   std::optional<Safetensors> guard_file;
   std::span<const float> guard;  // [guard_count, dimension]: queries of which nothing is known.
   int64_t guard_count = 0;
+  std::optional<Safetensors> trusted_file;
+  TrustedColumns trusted;                     // Empty: no judgements of the admin's.
   std::map<int64_t, LinearAdapter> versions;  // Every live version, 0 included if it is live.
 };
 

@@ -92,6 +92,38 @@ Json ToJson(const Drift& drift) {
           {"self_retrieval_before", Number(drift.self_retrieval_before)}};
 }
 
+Json ToJson(const QueryCell& cell) {
+  return {{"queries", cell.trained_query ? "training" : "held_out"},
+          {"documents", cell.seen_documents ? "seen" : "unseen"},
+          {"count", cell.group.size()},
+          {"ndcg_at_10",
+           {{"active", Number(Mean(cell.active))}, {"trained", Number(Mean(cell.trained))}}},
+          {"gain", ToJson(PairedGain(cell.trained, cell.active, cell.group))}};
+}
+
+Json ToJson(const ScoreScale& scale) {
+  const auto numbers = [](std::span<const double> values) {
+    Json list = Json::array();
+    for (const double value : values) list.push_back(Number(value));
+    return list;
+  };
+  return {{"queries", scale.queries},
+          {"of", scale.guarded ? "recent_searches" : "held_out_queries"},
+          {"levels", numbers(ScoreScale::kLevels)},
+          {"base", numbers(scale.base)},
+          {"active", numbers(scale.active)},
+          {"trained", numbers(scale.trained)}};
+}
+
+Json ToJson(const TrustedReport& trusted) {
+  const TrustedValues& values = trusted.values;
+  return {{"queries", values.group.size()},
+          {"also_in_feedback", trusted.also_in_feedback},
+          {"ndcg_at_10",
+           {{"active", Number(Mean(values.active))}, {"trained", Number(Mean(values.trained))}}},
+          {"gain", ToJson(PairedGain(values.trained, values.active, values.group))}};
+}
+
 Json ToJson(const FusionChoice& fusion) {
   return {{"k", fusion.weights.k},
           {"weights", {{"dense", fusion.weights.dense}, {"text", fusion.weights.text}}},
@@ -117,10 +149,11 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
   for (const auto& [phase, spent] : report.seconds) seconds[phase] = Number(spent);
   json["seconds"] = std::move(seconds);
   json["steps"] = report.steps;
+  const QueryCell unseen = report.cells.empty() ? QueryCell() : report.cells.back();
   json["queries"] = {{"train", report.train_queries},
                      {"validation", report.validation_queries},
                      {"held_out", report.held_out_queries},
-                     {"held_out_unseen_documents", report.held_out_unseen}};
+                     {"held_out_unseen_documents", unseen.group.size()}};
   Json metrics = Json::object();
   for (const MethodMetrics& method : report.methods) {
     metrics[method.name] = ToJson(method.per_query);
@@ -128,7 +161,10 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
   json["metrics"] = std::move(metrics);
   json["gain"] = ToJson(report.gate.gain);
   json["gain"]["over_whitened"] = ToJson(report.gain_over_whitened);
-  json["gain"]["over_active_on_unseen_documents"] = ToJson(report.gain_on_unseen);
+  json["gain"]["over_active_on_unseen_documents"] =
+      ToJson(PairedGain(unseen.trained, unseen.active, unseen.group));
+  json["cells"] = Json::array();
+  for (const QueryCell& cell : report.cells) json["cells"].push_back(ToJson(cell));
   json["gate"] = ToJson(report.gate);
   json["compatibility"] = {
       {"versions", report.versions},
@@ -145,9 +181,14 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
   if (report.deployment) {
     json["deployed"] = {{"trained_on_held_out_too", report.deployment->trained_on_all},
                         {"overlap_at_10", Number(report.deployment->overlap_at_10)}};
+    if (const auto& gain = report.deployment->trusted_gain) {
+      json["deployed"]["trusted_gain"] = ToJson(*gain);
+    }
   }
   if (report.geometry) json["geometry"] = ToJson(*report.geometry);
   if (report.drift) json["drift"] = ToJson(*report.drift);
+  if (report.scores) json["scores"] = ToJson(*report.scores);
+  if (report.trusted) json["trusted"] = ToJson(*report.trusted);
   return WriteFileAtomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

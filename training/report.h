@@ -14,6 +14,7 @@
 #include "training/evaluation.h"
 #include "training/fusion_tuning.h"
 #include "training/gate.h"
+#include "training/query_cells.h"
 #include "training/space_geometry.h"
 
 namespace almagest::training {
@@ -26,8 +27,15 @@ struct MethodMetrics {
 
 // What became of the recipe after the gate.
 struct Deployment {
-  bool trained_on_all = false;  // The adapter written has seen the held-out queries, too.
-  double overlap_at_10 = 0;     // Of its results on them with those of the adapter judged.
+  bool trained_on_all = false;           // The adapter written has seen the held-out queries, too.
+  double overlap_at_10 = 0;              // Of its results on them with those of the adapter judged.
+  std::optional<Interval> trusted_gain;  // Of the recipe trained on everything.
+};
+
+// What trusted judgements say of the adapter judged, where they were given.
+struct TrustedReport {
+  TrustedValues values;
+  size_t also_in_feedback = 0;  // Queries that users judged, too.
 };
 
 struct JobReport {
@@ -40,11 +48,9 @@ struct JobReport {
   size_t train_queries = 0;
   size_t validation_queries = 0;
   size_t held_out_queries = 0;
-  size_t held_out_unseen = 0;  // Held-out queries none of whose relevant documents was
-                               // relevant to a train or validation query.
   std::vector<MethodMetrics> methods;
   Interval gain_over_whitened;
-  Interval gain_on_unseen;  // Over the active version, on those queries.
+  std::vector<QueryCell> cells;  // Four, or none for a skipped job.
   GateDecision gate;
   std::vector<std::string> versions;  // Of the compatibility matrix; the last is "new".
   CompatibilityMatrix compatibility;
@@ -53,6 +59,8 @@ struct JobReport {
   std::optional<Deployment> deployment;  // Absent where there was nothing to train again.
   std::optional<Geometry> geometry;
   std::optional<Drift> drift;
+  std::optional<ScoreScale> scores;
+  std::optional<TrustedReport> trusted;
 };
 
 // Writes atomically.

@@ -1,13 +1,14 @@
 #include "training/run_job.h"
 
 #include <algorithm>
-#include <new>
-#include <set>
 
 #include "storage/base/check.h"
 #include "training/evaluation.h"
 #include "training/fusion_step.h"
 #include "training/job_folder.h"
+#include "training/job_frame.h"
+#include "training/query_cells.h"
+#include "training/recipe_training.h"
 #include "training/trust_checks.h"
 
 namespace almagest::training {
@@ -48,26 +49,6 @@ std::vector<JudgedQuery> Pick(const std::vector<JudgedQuery>& judged,
   std::vector<JudgedQuery> picked;
   for (const size_t row : rows) picked.push_back(judged[row]);
   return picked;
-}
-
-// True for held-out queries none of whose relevant documents is relevant to a known query.
-std::vector<bool> UnseenDocuments(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
-  std::set<int32_t> seen;
-  for (const auto* rows : {&split.train, &split.validation}) {
-    for (const size_t row : *rows) {
-      for (const JudgedDocument& entry : judged[row].documents) {
-        if (entry.grade > 0) seen.insert(entry.document);
-      }
-    }
-  }
-  std::vector<bool> unseen;
-  for (const size_t row : split.held_out) {
-    const auto& documents = judged[row].documents;
-    unseen.push_back(std::none_of(documents.begin(), documents.end(), [&](const auto& entry) {
-      return entry.grade > 0 && seen.contains(entry.document);
-    }));
-  }
-  return unseen;
 }
 
 std::string Summary(const GateDecision& gate) {
@@ -123,6 +104,12 @@ class Job {
         progress_->ElapsedSeconds() < kRefitTimeShare * config_.options.time_budget_seconds) {
       ALMAGEST_TRY_VOID(TrainOnEverything(judged, split));
     }
+    // Of the adapter that is written.
+    std::vector<int32_t> held_out;
+    for (const size_t row : split.held_out) held_out.push_back(judged[row].query);
+    report_.scores =
+        MeasureScores(*space_, folder_.guard, held_out, folder_.versions.at(config_.active_version),
+                      report_.selection->adapter, progress_->MakeTick());
     report_.kind = report_.selection->adapter.kind;
     report_.steps = progress_->steps();
     report_.seconds = progress_->Seconds();
@@ -163,7 +150,8 @@ class Job {
     for (const size_t row : split.held_out) gate.group.push_back(split.group[row]);
     for (const JudgedQuery& query : held_out) gate.weight.push_back(query.Weight());
     report_.gain_over_whitened = PairedGain(gate.trained, whitened, gate.group);
-    MeasureUnseen(UnseenDocuments(judged, split), gate);
+    report_.cells = MeasureCells(*space_, judged, split, gate.active, gate.trained, active, trained,
+                                 progress_->MakeTick());
 
     progress_->Phase("compatibility");
     std::vector<const LinearAdapter*> versions;
@@ -204,14 +192,28 @@ class Job {
     ALMAGEST_TRY(gate.without_top_user,
                  TrainWithoutTopUser(*space_, folder_.judgements, judged, split, *report_.selection,
                                      active, config_, progress_));
+    ALMAGEST_TRY_VOID(MeasureTrusted(trained, active));
+    if (report_.trusted) gate.trusted = report_.trusted->values;
     report_.gate = DecideGate(gate, config_.gate);
+    return {};
+  }
+
+  Result<> MeasureTrusted(const LinearAdapter& trained, const LinearAdapter& active) {
+    if (folder_.trusted.empty()) return {};
+    ALMAGEST_TRY(trusted_, TrustedQueries::Create(folder_.trusted, folder_.documents, config_));
+    if (trusted_->size() == 0) return {};  // Their documents are gone.
+    TrustedReport measured;
+    measured.also_in_feedback = trusted_->CountAlsoIn(folder_.queries);
+    measured.values = trusted_->Compare(trusted_->Measure(active, progress_->MakeTick()),
+                                        trusted_->Measure(trained, progress_->MakeTick()));
+    report_.trusted = std::move(measured);
     return {};
   }
 
   // The gate has judged a recipe on queries that it did not see; what is deployed is the same
   // recipe trained with those queries, too. They can no longer judge it, so this is a change that
   // must stay small: if the two disagree on the results of the held-out queries, or the geometry is
-  // worse than the gate allows, the adapter that was judged stays.
+  // worse than the gate allows, or trusted judgements fall, the adapter that was judged stays.
   Result<> TrainOnEverything(const std::vector<JudgedQuery>& judged, const QuerySplit& split) {
     Selection& selection = *report_.selection;
     if (!selection.recipe.Learns()) return {};
@@ -226,63 +228,42 @@ class Job {
     deployment.trained_on_all = deployment.overlap_at_10 >= kOverlapMin && geometry.finite &&
                                 geometry.effective_rank >= config_.gate.effective_rank_ratio_min *
                                                                geometry.base_effective_rank;
+    if (report_.trusted) {
+      const TrustedValues values = trusted_->Compare(
+          report_.trusted->values.active, trusted_->Measure(adapter, progress_->MakeTick()));
+      deployment.trusted_gain = PairedGain(values.trained, values.active, values.group);
+      deployment.trained_on_all &= TrustedCondition(values, config_.gate).passed;
+    }
     if (deployment.trained_on_all) selection.adapter = std::move(adapter);
     report_.deployment = deployment;
     return {};
-  }
-
-  void MeasureUnseen(const std::vector<bool>& unseen, const GateInput& gate) {
-    std::vector<double> trained;
-    std::vector<double> active;
-    std::vector<int32_t> group;
-    for (size_t i = 0; i < unseen.size(); ++i) {
-      if (!unseen[i]) continue;
-      trained.push_back(gate.trained[i]);
-      active.push_back(gate.active[i]);
-      group.push_back(gate.group[i]);
-    }
-    report_.held_out_unseen = group.size();
-    report_.gain_on_unseen = PairedGain(trained, active, group);
   }
 
   const JobFolder& folder_;
   const JobConfig& config_;
   Progress* progress_;
   std::unique_ptr<VectorSpace> space_;
+  std::unique_ptr<TrustedQueries> trusted_;  // Null where none were given.
   JobReport report_;
 };
-
-Result<JobReport> RunChecked(const std::filesystem::path& path, const JobOverrides& overrides,
-                             Progress* progress) {
-  std::error_code ignored;  // Absent is fine.
-  std::filesystem::remove(path / "report.json", ignored);
-  std::filesystem::remove(path / "adapter.safetensors", ignored);
-  progress->Phase("reading");
-  ALMAGEST_TRY(JobFolder folder, OpenJobFolder(path));
-  folder.config.threads = overrides.threads.value_or(folder.config.threads);
-  folder.config.device = overrides.device.value_or(folder.config.device);
-  ALMAGEST_TRY(JobReport report, Job(folder, progress).Run());
-  if (report.selection) {
-    ALMAGEST_TRY_VOID(
-        WriteAdapter(path / "adapter.safetensors", report.selection->adapter, folder.config.seed));
-  }
-  ALMAGEST_TRY_VOID(WriteReport(path / "report.json", report));
-  return report;
-}
 
 }  // namespace
 
 Result<JobReport> RunJob(const std::filesystem::path& path, const JobOverrides& overrides,
                          Progress* progress) {
-  try {
-    return RunChecked(path, overrides, progress);
-  } catch (const std::bad_alloc&) {
-    return Fail(ErrorCode::kResourceExhausted, "the trainer ran out of memory");
-  } catch (const std::exception& error) {
-    // LibTorch appends a backtrace; the first line says what happened.
-    const std::string text = error.what();
-    return Fail(ErrorCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n')));
-  }
+  constexpr char kResult[] = "adapter.safetensors";
+  return RunInFolder(path, kResult, progress, [&]() -> Result<JobReport> {
+    ALMAGEST_TRY(JobFolder folder, OpenJobFolder(path));
+    folder.config.threads = overrides.threads.value_or(folder.config.threads);
+    folder.config.device = overrides.device.value_or(folder.config.device);
+    ALMAGEST_TRY(JobReport report, Job(folder, progress).Run());
+    if (report.selection) {
+      ALMAGEST_TRY_VOID(
+          WriteAdapter(path / kResult, report.selection->adapter, folder.config.seed));
+    }
+    ALMAGEST_TRY_VOID(WriteReport(path / "report.json", report));
+    return report;
+  });
 }
 
 }  // namespace almagest::training

@@ -18,6 +18,8 @@ constexpr double kQueryMeanPrior = 32;
 constexpr double kQueryCovariancePrior = 4;
 // Judged queries from which the spread of their pairs counts as much as that of all vectors.
 constexpr double kMatchedPrior = 20;
+// Of the regression onto answers: as much as this many queries in every direction.
+constexpr double kAnswerPrior = 1;
 constexpr size_t kMatchedPairs = 50'000;
 constexpr size_t kMatchedBlock = 8192;
 
@@ -212,6 +214,60 @@ LinearAdapter WhiteningBasis::Blend(double power, const LinearAdapter& other) co
   blend.document_bias = ToVector(-weight.mv(Float64(document_mean_, {d})));
   blend.query_bias = ToVector(-weight.mv(Float64(query_mean_, {d})));
   return blend;
+}
+
+LinearAdapter WhiteningBasis::AddAnswers(const LinearAdapter& blend, const LinearAdapter& other,
+                                         const VectorSpace& space,
+                                         std::span<const JudgedQuery> judged) const {
+  const torch::NoGradGuard no_grad;
+  const int64_t d = dimension_;
+  const auto matrix = [&](const std::vector<float>& weight) {
+    return ToTensor(weight, {d, d}, torch::kCPU).to(torch::kFloat64);
+  };
+  const torch::Tensor map = matrix(other.document_weight);
+  const auto mapped = [&](const torch::Tensor& rows, const std::vector<int32_t>& index,
+                          const std::vector<double>& mean) {
+    const torch::Tensor base =
+        rows.index_select(0, ToIndex(index, rows.device())).to(torch::kCPU, torch::kFloat64);
+    return (base - Float64(mean, {1, d})).mm(map.t());
+  };
+  const auto unit = [](const torch::Tensor& rows) {
+    return rows / rows.norm(2, 1, true).clamp_min(1e-12);
+  };
+  std::vector<torch::Tensor> asked;
+  std::vector<torch::Tensor> answers;
+  std::vector<double> weights;
+  for (const JudgedQuery& query : judged) {
+    const MatchedPairs pairs = CollectPairs(std::span(&query, 1));
+    if (pairs.query.empty()) continue;
+    weights.push_back(pairs.queries);
+    const auto count = static_cast<int64_t>(pairs.root.size());
+    const torch::Tensor roots = ToTensor(pairs.root, {1, count}, torch::kCPU).to(torch::kFloat64);
+    const torch::Tensor documents =
+        unit(mapped(space.tensors().documents, pairs.document, document_mean_));
+    asked.push_back(mapped(space.tensors().queries, {query.query}, query_mean_));
+    answers.push_back(unit(roots.square().mm(documents)));
+  }
+  if (asked.empty()) return blend;
+  torch::Tensor queries = torch::cat(asked);
+  queries = queries / queries.norm(2, 1).mean().clamp_min(1e-12);
+  const torch::Tensor root = Float64(weights, {queries.size(0), 1}).sqrt();
+  const torch::Tensor change = (torch::cat(answers) - queries) * root;
+  queries = queries * root;
+  // M = I + change^T (Q Q^T + prior I)^-1 Q: the identity where no query is.
+  const torch::Tensor prior = kAnswerPrior * torch::eye(queries.size(0), torch::kFloat64);
+  const torch::Tensor onto =
+      torch::eye(d, torch::kFloat64) +
+      change.t().mm(at::linalg_solve(queries.mm(queries.t()) + prior, queries));
+  const torch::Tensor total = Float64(total_, {d, d});
+  const double share =
+      total.trace().item<double>() / 2 / (map.t().mm(map) * total).sum().item<double>();
+  const torch::Tensor base = matrix(blend.document_weight);
+  const torch::Tensor weight = base + at::linalg_solve(base, map.t().mm(onto).mm(map)) * share;
+  LinearAdapter added = blend;
+  added.query_weight = ToVector(weight);
+  added.query_bias = ToVector(-weight.mv(Float64(query_mean_, {d})));
+  return added;
 }
 
 LinearAdapter WhiteningBasis::MakeMap(double power, bool rotated) const {

@@ -50,6 +50,13 @@ class WhiteningBasis {
   // Two maps that err by different causes err less together. `other` maps both sides by one W; of
   // it only that W counts, sides are centred as here. Kind "two_sided_linear".
   LinearAdapter Blend(double power, const LinearAdapter& other) const;
+  // A third part for `blend`, which is Blend(power, other): ridge regression, in the coordinates of
+  // `other`, of the judged queries onto the mean direction of their relevant documents, M W_other
+  // with M drawn towards the identity. To the scores of the blend it adds those of that map,
+  // weighed as the other parts are, on the query side alone: documents stay as the blend has them.
+  // Cost: O(P D^2 + Q^3 + D^3) for P pairs of Q queries, which should be few.
+  LinearAdapter AddAnswers(const LinearAdapter& blend, const LinearAdapter& other,
+                           const VectorSpace& space, std::span<const JudgedQuery> judged) const;
 
  private:
   void Decompose();

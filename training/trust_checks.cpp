@@ -5,6 +5,7 @@
 #include <set>
 
 #include "training/evaluation.h"
+#include "training/recipe_training.h"
 
 namespace almagest::training {
 namespace {

@@ -5,11 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/learning/job_export.h"
+#include "engine/learning/job_frame.h"
 #include "engine/learning/job_progress.h"
-#include "engine/learning/trainer_process.h"
 #include "storage/base/file.h"
 #include "storage/base/log.h"
-#include "storage/base/memory_limit.h"
 
 namespace almagest {
 namespace {
@@ -28,6 +27,7 @@ Json ToJson(const ExportSummary& summary) {
   return {{"documents", summary.documents},
           {"queries", summary.queries},
           {"guard_queries", summary.guard_queries},
+          {"trusted_queries", summary.trusted_queries},
           {"bytes", summary.bytes},
           {"events", counts.events},
           {"events_used", counts.events_used},
@@ -77,8 +77,8 @@ Result<Report> ReadReport(const std::filesystem::path& path) {
   return report;
 }
 
-// What the trainer will hold at its peak, about: measured 462 MB on 88 MB of vectors (43,000 x 512).
-// Of more documents than `mining_documents_max` by default it works on a sample.
+// What the trainer will hold at its peak, about: measured 462 MB on 88 MB of vectors (43,000 x
+// 512). Of more documents than `mining_documents_max` by default it works on a sample.
 uint64_t TrainerBytes(const ExportSummary& summary) {
   constexpr uint64_t kLibraryBytes = 128ull << 20;
   constexpr uint64_t kCopies = 4;
@@ -93,15 +93,8 @@ class Adaptation {
       : resources_(resources), context_(context), request_(context.job().request) {}
 
   JobOutcome Run() {
-    if (auto done = Steps(); !done) {
-      outcome_.state = JobState::kFailed;
-      outcome_.reason = done.error().message;
-    }
-    // After the last step a cancellation comes too late.
-    if (context_.cancel() && !deploying_) {
-      outcome_.state = JobState::kCancelled;
-      outcome_.reason = "cancelled on request";
-    }
+    const auto done = Steps();
+    outcome_ = EndJob(done, deploying_, context_, std::move(outcome_));
     if (!outcome_.version && has_training_record_) {
       const auto dropped =
           resources_.feedback->DropTrainingRecord(context_.collection_id(), context_.number());
@@ -112,10 +105,7 @@ class Adaptation {
 
  private:
   Result<> Steps() {
-    ALMAGEST_TRY(collection_, resources_.find_collection(context_.job().collection));
-    if (collection_->id() != context_.collection_id()) {
-      return Fail(ErrorCode::kNotFound, "the collection was replaced by another of its name");
-    }
+    ALMAGEST_TRY(collection_, FindJobCollection(resources_, context_));
     context_.SetProgress("exporting", 0);
     ALMAGEST_TRY_VOID(Export());
     if (summary_.counts.relevant == 0 && request_.objective != kWhitening) {
@@ -124,7 +114,9 @@ class Adaptation {
                         request_.vector_name + "'";
       return {};
     }
-    ALMAGEST_TRY(const TrainerExit exit, Train());
+    ALMAGEST_TRY(const TrainerExit exit,
+                 TrainJob(resources_, context_, TrainerBytes(summary_),
+                          "raise the limit, or start the job again when less is in use"));
     if (exit.cancelled || context_.cancel()) return {};
     if (!exit.succeeded) return Fail(ErrorCode::kInternal, exit.reason);
     ALMAGEST_TRY(Report report, ReadReport(context_.folder() / "report.json"));
@@ -158,32 +150,6 @@ class Adaptation {
             std::to_string(summary_.counts.judgements) +
             " judgements: " + std::to_string(summary_.bytes) + " bytes of vectors");
     return {};
-  }
-
-  Result<TrainerExit> Train() {
-    TrainerOptions options;
-    options.executable = resources_.trainer_executable;
-    options.job_folder = context_.folder();
-    options.threads = resources_.trainer_threads;
-    if (const auto admitted = AdmitMemory(TrainerBytes(summary_)); !admitted) {
-      return Fail(ErrorCode::kResourceExhausted,
-                  "the trainer was not started: " + admitted.error().message +
-                      "; raise the limit, or start the job again when less is in use");
-    }
-    JobProgress progress;
-    const auto started = std::chrono::steady_clock::now();
-    context_.SetProgress("starting trainer", kExportShare);
-    ALMAGEST_TRY(
-        TrainerExit exit, RunTrainer(options, context_.cancel(), [&](const std::string& line) {
-          const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
-          if (auto event = progress.Apply(line, elapsed.count())) {
-            context_.SetProgress(progress.phase(), progress.fraction());
-            context_.Emit(std::move(*event));
-          }
-        }));
-    // Its own words are better than the status they led to; a signal leaves it none.
-    if (!exit.succeeded && !progress.failure().empty()) exit.reason = progress.failure();
-    return exit;
   }
 
   Result<> Deploy(const Report& report) {

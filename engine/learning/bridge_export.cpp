@@ -159,13 +159,8 @@ Result<uint64_t> WriteJudged(const std::filesystem::path& path, const JudgedQuer
   }
   std::vector<int32_t> has_to;
   for (const DenseVector& query : queries.to) has_to.push_back(query.empty() ? 0 : 1);
-  const std::vector<int64_t> shape = {static_cast<int64_t>(kept.query.size())};
   SafetensorsWriter writer;
-  writer.AddInt32("query", shape, kept.query);
-  writer.AddInt32("document", shape, kept.document);
-  writer.AddFloat32("grade", shape, kept.grade);
-  writer.AddFloat32("weight", shape, kept.weight);
-  writer.AddInt32("user", shape, kept.user);
+  AddJudgementTensors(kept, &writer);
   writer.AddInt32("has_to", {static_cast<int64_t>(has_to.size())}, has_to);
   ALMAGEST_TRY_VOID(writer.Write(path));
   return uint64_t{kept.query.size()};

@@ -5,10 +5,9 @@
 
 #include "engine/collection/bridge.h"
 #include "engine/learning/bridge_export.h"
+#include "engine/learning/job_frame.h"
 #include "engine/learning/job_progress.h"
-#include "engine/learning/trainer_process.h"
 #include "storage/base/file.h"
-#include "storage/base/memory_limit.h"
 
 namespace almagest {
 namespace {
@@ -32,23 +31,13 @@ class Bridging {
       : resources_(resources), context_(context), request_(context.job().request) {}
 
   JobOutcome Run() {
-    if (auto done = Steps(); !done) {
-      outcome_.state = JobState::kFailed;
-      outcome_.reason = done.error().message;
-    }
-    if (context_.cancel() && !storing_) {
-      outcome_.state = JobState::kCancelled;
-      outcome_.reason = "cancelled on request";
-    }
-    return std::move(outcome_);
+    const auto done = Steps();
+    return EndJob(done, storing_, context_, std::move(outcome_));
   }
 
  private:
   Result<> Steps() {
-    ALMAGEST_TRY(const auto collection, resources_.find_collection(context_.job().collection));
-    if (collection->id() != context_.collection_id()) {
-      return Fail(ErrorCode::kNotFound, "the collection was replaced by another of its name");
-    }
+    ALMAGEST_TRY(const auto collection, FindJobCollection(resources_, context_));
     context_.SetProgress("exporting", 0);
     ALMAGEST_TRY(exported_, ExportBridge(*collection, *resources_.feedback, context_.job().id,
                                          request_, context_.folder(), resources_.trainer_threads,
@@ -59,34 +48,13 @@ class Bridging {
     BridgeJson event = {{"event", "exported"}};
     event.update(Describe(exported_));
     context_.Emit(Compact(event));
-    ALMAGEST_TRY(const TrainerExit exit, Train());
+    // Vectors as read and as served, and both sides as doubles, centred and not.
+    const uint64_t bytes = (128ull << 20) + 8 * exported_.bytes;
+    ALMAGEST_TRY(const TrainerExit exit, TrainJob(resources_, context_, bytes,
+                                                  "raise the limit, or ask for a smaller sample"));
     if (exit.cancelled || context_.cancel()) return {};
     if (!exit.succeeded) return Fail(ErrorCode::kInternal, exit.reason);
     return Store(*collection);
-  }
-
-  Result<TrainerExit> Train() {
-    TrainerOptions options;
-    options.executable = resources_.trainer_executable;
-    options.job_folder = context_.folder();
-    options.threads = resources_.trainer_threads;
-    // Vectors as read and as served, and both sides as doubles, centred and not.
-    if (const auto admitted = AdmitMemory((128ull << 20) + 8 * exported_.bytes); !admitted) {
-      return Fail(ErrorCode::kResourceExhausted,
-                  "the trainer was not started: " + admitted.error().message +
-                      "; raise the limit, or ask for a smaller sample");
-    }
-    JobProgress progress;
-    context_.SetProgress("starting trainer", kExportShare);
-    ALMAGEST_TRY(TrainerExit exit,
-                 RunTrainer(options, context_.cancel(), [&](const std::string& line) {
-                   if (auto event = progress.Apply(line, 0)) {
-                     context_.SetProgress(progress.phase(), progress.fraction());
-                     context_.Emit(std::move(*event));
-                   }
-                 }));
-    if (!exit.succeeded && !progress.failure().empty()) exit.reason = progress.failure();
-    return exit;
   }
 
   Result<> Store(Collection& collection) {

@@ -23,15 +23,6 @@ std::string Show(double value) {
   return text;
 }
 
-// As a collection normalises: a zero vector stays, a length within 1e-6 of 1 is left.
-void Normalise(DenseVector* vector) {
-  double square = 0;
-  for (const float value : *vector) square += static_cast<double>(value) * value;
-  const double length = std::sqrt(square);
-  if (length == 0 || !std::isfinite(length) || std::abs(length - 1) <= 1e-6) return;
-  for (float& value : *vector) value = static_cast<float>(value / length);
-}
-
 class Intake {
  public:
   Intake(const Collection& collection, const QueryLog& log, int64_t now_ms)
@@ -79,7 +70,7 @@ class Intake {
       ALMAGEST_TRY(event.query, VectorOfPoint(*point, event.vector_name));
     }
     ALMAGEST_TRY_VOID(CheckVector(event.query, field->dense.dimension));
-    if (field->dense.distance == Distance::kCosine) Normalise(&event.query);
+    if (field->dense.distance == Distance::kCosine) NormaliseQuery(&event.query);
     return {};
   }
 
@@ -261,6 +252,14 @@ class Intake {
 };
 
 }  // namespace
+
+void NormaliseQuery(DenseVector* vector) {
+  double square = 0;
+  for (const float value : *vector) square += static_cast<double>(value) * value;
+  const double length = std::sqrt(square);
+  if (length == 0 || !std::isfinite(length) || std::abs(length - 1) <= 1e-6) return;
+  for (float& value : *vector) value = static_cast<float>(value / length);
+}
 
 Result<std::vector<FeedbackEvent>> ResolveFeedback(const Collection& collection,
                                                    const QueryLog& log,

@@ -19,6 +19,10 @@ inline constexpr size_t kQueryIdBytesMax = 64;
 // A client's clock may be ahead of ours by this much.
 inline constexpr int64_t kClockSkewMsMax = 10'000;
 
+// To length 1, as a collection of a cosine field normalises: a zero vector stays, a length within
+// 1e-6 of 1 is left.
+void NormaliseQuery(DenseVector* vector);
+
 // Events in the order given, with query (normalised as a collection vector of a cosine field is),
 // query_id, time and click ranks filled in. A query id brings the vector's name, the text and the
 // rank of clicked results along, and how the search explored. On any error nothing was changed; the

@@ -11,20 +11,31 @@
 
 namespace almagest {
 
-struct BridgeRequest;  // bridge_request.h
+struct BridgeRequest;      // bridge_request.h
+struct TrustedJudgements;  // trusted_judgements.h
 
 struct AdaptationRequest {
   std::string vector_name;
-  std::string objective = "auto";    // docs/job-folder.md: auto, query_low_rank, ...
-  std::string options_json = "{}";   // Trainer options; unknown keys are refused when queued.
+  std::string objective = "auto";   // docs/job-folder.md: auto, query_low_rank, ...
+  std::string options_json = "{}";  // Trainer options; unknown keys are refused when queued.
   uint64_t seed = 1;
   // What happens to a version that passes the gate.
   bool activate = true;
+  // The admin's own judgements, which the gate asks; null: none.
+  std::shared_ptr<const TrustedJudgements> trusted = nullptr;
   // Given: not an adapter is asked for but a bridge from the vector to an older model's.
   std::shared_ptr<const BridgeRequest> bridge = nullptr;
 };
 
-enum class JobState : uint8_t { kQueued, kRunning, kSucceeded, kRejected, kSkipped, kFailed, kCancelled };
+enum class JobState : uint8_t {
+  kQueued,
+  kRunning,
+  kSucceeded,
+  kRejected,
+  kSkipped,
+  kFailed,
+  kCancelled
+};
 std::string_view JobStateName(JobState state);  // "queued", ...
 bool IsFinal(JobState state);
 
@@ -41,7 +52,7 @@ struct Job {
   std::optional<VersionId> version;  // The version that it made.
   std::string report_json;           // The trainer's report; empty until there is one.
   int64_t created_at_ms = 0, started_at_ms = 0, ended_at_ms = 0;
-  uint64_t feedback_events = 0;      // How many it was trained on.
+  uint64_t feedback_events = 0;  // How many it was trained on.
 };
 
 // One line of a job's progress: `data_json` is an object {"event": ..., ...}.

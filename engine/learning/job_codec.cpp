@@ -83,9 +83,13 @@ Result<Job> DecodeJob(std::string_view bytes) {
     job.id = body.at("id").get<std::string>();
     job.collection = body.at("collection").get<std::string>();
     job.vector_name = body.at("vector").get<std::string>();
-    job.request = {job.vector_name, body.at("objective").get<std::string>(),
-                   body.at("options").get<std::string>(), body.at("seed").get<uint64_t>(),
-                   body.at("activate").get<bool>(), nullptr};
+    job.request = {job.vector_name,
+                   body.at("objective").get<std::string>(),
+                   body.at("options").get<std::string>(),
+                   body.at("seed").get<uint64_t>(),
+                   body.at("activate").get<bool>(),
+                   nullptr,
+                   nullptr};
     const auto state = body.at("state").get<std::string>();
     job.state = JobState::kFailed;
     for (uint8_t i = 0; i <= static_cast<uint8_t>(JobState::kCancelled); ++i) {

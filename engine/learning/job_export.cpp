@@ -7,6 +7,7 @@
 #include "engine/learning/gate_history.h"
 #include "engine/learning/text_leg_export.h"
 #include "engine/learning/trainer_options.h"
+#include "engine/learning/trusted_judgements.h"
 #include "engine/learning/vector_file_writer.h"
 #include "storage/base/file.h"
 #include "storage/base/safetensors.h"
@@ -96,17 +97,6 @@ Result<Judgements> WriteQueries(const Collection& collection, const FeedbackStor
   return builder.Finish(counts);
 }
 
-Result<> WriteJudgements(const std::filesystem::path& path, const Judgements& judgements) {
-  const std::vector<int64_t> shape = {static_cast<int64_t>(judgements.query.size())};
-  SafetensorsWriter writer;
-  writer.AddInt32("query", shape, judgements.query);
-  writer.AddInt32("document", shape, judgements.document);
-  writer.AddFloat32("grade", shape, judgements.grade);
-  writer.AddFloat32("weight", shape, judgements.weight);
-  writer.AddInt32("user", shape, judgements.user);
-  return writer.Write(path);
-}
-
 // What was searched for lately, judged or not: the trainer looks at how far a new version moves its
 // results. Returns how many there were.
 Result<uint64_t> WriteGuardQueries(const Collection& collection, const ExportRequest& request,
@@ -144,6 +134,15 @@ void AddSide(const std::string& name, const std::shared_ptr<const LinearMap>& ma
 }
 
 }  // namespace
+
+void AddJudgementTensors(const Judgements& judgements, SafetensorsWriter* writer) {
+  const std::vector<int64_t> shape = {static_cast<int64_t>(judgements.query.size())};
+  writer->AddInt32("query", shape, judgements.query);
+  writer->AddInt32("document", shape, judgements.document);
+  writer->AddFloat32("grade", shape, judgements.grade);
+  writer->AddFloat32("weight", shape, judgements.weight);
+  writer->AddInt32("user", shape, judgements.user);
+}
 
 Result<> WriteAdapterFile(const std::filesystem::path& path, const AdapterVersion& version,
                           uint32_t dimension) {
@@ -197,7 +196,9 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   summary.queries = file->row_count();
   summary.bytes = file->bytes_written();
   ALMAGEST_TRY_VOID(file->Finish());
-  ALMAGEST_TRY_VOID(WriteJudgements(request.folder / "judgements.safetensors", judgements));
+  SafetensorsWriter judgements_file;
+  AddJudgementTensors(judgements, &judgements_file);
+  ALMAGEST_TRY_VOID(judgements_file.Write(request.folder / "judgements.safetensors"));
   ALMAGEST_TRY(
       [[maybe_unused]] const bool has_text_leg,
       WriteTextLeg(collection, texts, row_of, cancel, request.folder / "text_leg.safetensors"));
@@ -206,6 +207,12 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
                                request.folder / "neighbours.safetensors"));
 
   ALMAGEST_TRY(summary.guard_queries, WriteGuardQueries(collection, request, dimension));
+
+  if (request.adaptation.trusted) {
+    ALMAGEST_TRY(summary.trusted_queries,
+                 WriteTrusted(collection, vector_name, *request.adaptation.trusted, row_of,
+                              request.folder / "trusted.safetensors"));
+  }
 
   TrainerJob job{request.job_id,           collection.name(),
                  field.dense.distance,     dimension,

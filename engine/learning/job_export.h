@@ -13,6 +13,7 @@
 #include "engine/learning/job.h"
 #include "engine/learning/judgement_builder.h"
 #include "engine/learning/query_log.h"
+#include "storage/base/safetensors.h"
 
 namespace almagest {
 
@@ -21,6 +22,7 @@ struct ExportSummary {
   uint64_t documents = 0;
   uint64_t queries = 0;
   uint64_t guard_queries = 0;
+  uint64_t trusted_queries = 0;
   uint64_t bytes = 0;
   JudgementCounts counts;
 };
@@ -51,6 +53,9 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
 // The versions that rows of the field are stored by, and the active one. Ascending.
 Result<std::vector<VersionId>> LiveVersions(const Collection& collection,
                                             const std::string& vector_name);
+
+// The five tensors of judgements.safetensors; `judgements` must outlive the writing.
+void AddJudgementTensors(const Judgements& judgements, SafetensorsWriter* writer);
 
 // A version as an adapter file (docs/job-folder.md).
 Result<> WriteAdapterFile(const std::filesystem::path& path, const AdapterVersion& version,

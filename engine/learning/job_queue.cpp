@@ -134,7 +134,8 @@ void JobQueue::End(Entry& entry, JobState state, std::string reason) {
   job.reason = std::move(reason);
   job.ended_at_ms = NowMs();
   job.eta_seconds = 0;
-  job.request.bridge = nullptr;  // It may hold many query vectors.
+  job.request.bridge = nullptr;  // Both may hold many query vectors.
+  job.request.trusted = nullptr;
   if (state == JobState::kSucceeded || state == JobState::kRejected) job.fraction = 1;
   if (const auto written = Persist(entry, Durability::kSync); !written) {
     LogWarning("the end of " + job.id + " could not be stored: " + written.error().message);

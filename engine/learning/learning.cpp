@@ -19,6 +19,7 @@
 #include "engine/learning/query_log.h"
 #include "engine/learning/trainer_options.h"
 #include "engine/learning/trainer_process.h"
+#include "engine/learning/trusted_judgements.h"
 #include "engine/learning/version_report.h"
 
 namespace almagest {
@@ -207,6 +208,9 @@ Result<std::string> Learning::StartAdaptation(const std::string& collection_name
   job.distance = field.dense.distance;
   job.dimension = field.dense.dimension;
   ALMAGEST_TRY([[maybe_unused]] const std::string config, MakeTrainerConfig(job, request));
+  if (request.trusted) {
+    ALMAGEST_TRY_VOID(CheckTrusted(*collection, request.vector_name, *request.trusted));
+  }
   ALMAGEST_TRY_VOID(CheckTrainerExecutable(state_->options.trainer_executable));
   ALMAGEST_TRY(auto id, state_->jobs->Add(collection->id(), collection->name(), request));
   ALMAGEST_TRY(const uint64_t last_event, state_->feedback.LastEvent(collection->id()));

@@ -27,11 +27,11 @@ namespace almagest {
 class Learning {
  public:
   struct Options {
-    std::filesystem::path jobs_directory;      // Job folders, one per job.
+    std::filesystem::path jobs_directory;  // Job folders, one per job.
     std::filesystem::path trainer_executable;
     unsigned trainer_threads = 2;
-    size_t query_log_entries_max = 100'000;    // Remembered query ids (memory only),
-    size_t query_log_bytes_max = 64 << 20;     // and what they may take together.
+    size_t query_log_entries_max = 100'000;  // Remembered query ids (memory only),
+    size_t query_log_bytes_max = 64 << 20;   // and what they may take together.
     // Finds a collection by name while jobs run.
     std::function<Result<std::shared_ptr<Collection>>(const std::string&)> find_collection;
     // All of them, for what the loop does by itself every `keeper_seconds` (learning_keeper.h);
@@ -64,9 +64,8 @@ class Learning {
   Result<std::vector<uint64_t>> AddFeedback(Collection& collection,
                                             std::vector<FeedbackInput> events,
                                             std::optional<Durability> durability = {});
-  Result<FeedbackPage> ListFeedback(const Collection& collection,
-                                    const FeedbackFilter& filter, uint64_t first_id,
-                                    uint64_t limit) const;
+  Result<FeedbackPage> ListFeedback(const Collection& collection, const FeedbackFilter& filter,
+                                    uint64_t first_id, uint64_t limit) const;
   // Returns how many were deleted; versions trained on any of them are marked (`tainted`).
   Result<uint64_t> DeleteFeedback(Collection& collection, const FeedbackFilter& filter);
   Result<uint64_t> CountFeedback(const Collection& collection) const;
@@ -74,11 +73,12 @@ class Learning {
   // ---- Jobs (job.h) --------------------------------------------------------------------------
   // Queues an adaptation and returns its id at once. One job trains at a time; others wait.
   // kFailedPrecondition when the trainer executable is missing (named) or the field's distance
-  // has no adapters (Euclid, Manhattan); kOutOfRange for bad options.
+  // has no adapters (Euclid, Manhattan); kOutOfRange for bad options; for trusted judgements the
+  // errors of CheckTrusted (trusted_judgements.h).
   Result<std::string> StartAdaptation(const std::string& collection_name,
                                       const AdaptationRequest& request);
-  // Queues the fitting of a bridge (`request.bridge` is given). Errors: a missing trainer, and those
-  // of CheckBridgeRequest (bridge_export.h).
+  // Queues the fitting of a bridge (`request.bridge` is given). Errors: a missing trainer, and
+  // those of CheckBridgeRequest (bridge_export.h).
   Result<std::string> StartBridge(const std::string& collection_name,
                                   const AdaptationRequest& request);
   std::vector<Job> Jobs() const;  // Newest first.
@@ -107,8 +107,7 @@ class Learning {
 
   // ---- Evaluation (evaluation.h) -------------------------------------------------------------
   // Not const: the versions to compare are prepared for searching (Collection::PrepareVersion).
-  Result<EvaluationReport> Evaluate(Collection& collection,
-                                    const EvaluationRequest& request) const;
+  Result<EvaluationReport> Evaluate(Collection& collection, const EvaluationRequest& request) const;
   // By what users clicked (click_evaluation.h).
   Result<ClickEvaluationReport> EvaluateByClicks(const Collection& collection,
                                                  const ClickEvaluationRequest& request) const;

@@ -59,6 +59,7 @@ constexpr Option kGateOptions[] = {
     {"compatibility_margin", Kind::kReal, 0, 1},
     {"compatibility_bound_margin", Kind::kReal, 0, 1},
     {"effective_rank_ratio_min", Kind::kReal, 0, 1},
+    {"trusted_margin", Kind::kReal, 0, 1},
     {"user_share_max", Kind::kReal, 0, 1},
     {"leave_out_user_share", Kind::kReal, 0, 1},
     {"overlap_min", Kind::kReal, 0, 1},

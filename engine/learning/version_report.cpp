@@ -27,7 +27,8 @@ Json ToJson(const AdapterVersion& version, bool is_tainted) {
                {"created_at_ms", version.created_at_ms},
                {"job_id", version.job_id.empty() ? Json(nullptr) : Json(version.job_id)},
                {"tainted", is_tainted}};
-  for (const char* key : {"reason", "metrics", "gain", "gate", "compatibility", "export"}) {
+  for (const char* key :
+       {"reason", "metrics", "gain", "gate", "compatibility", "scores", "export"}) {
     json[key] = part(key);
   }
   return json;

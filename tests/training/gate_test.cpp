@@ -65,6 +65,36 @@ TEST(Gate, RejectsAGainThatMayBeChance) {
   ExpectOnlyFailure(input, {}, "gain_over_active", "the lower end must be above +0.0000");
 }
 
+TEST(Gate, TrustedJudgementsThatFallRefuseWhateverTheRestSays) {
+  GateInput input = GoodInput();
+  TrustedValues trusted;
+  for (int i = 0; i < 40; ++i) {
+    trusted.group.push_back(i);
+    trusted.active.push_back(0.8);
+    trusted.trained.push_back(i % 4 == 0 ? 0.5 : 0.8);
+  }
+  input.trusted = trusted;
+  ExpectOnlyFailure(input, {}, "trusted_judgements",
+                    "On 40 trusted queries, which nothing was trained on, nDCG@10 goes from 0.8000 "
+                    "to 0.7250: -0.0750 (95 % interval ");
+  // Also where the held-out queries are too few to say anything.
+  GateOptions strict;
+  strict.queries_min = 201;
+  EXPECT_EQ(DecideGate(input, strict).verdict, Verdict::kReject);
+  input.trusted.reset();
+  EXPECT_EQ(DecideGate(input, strict).verdict, Verdict::kInsufficientData);
+  // What does not change passes, what changes by chance in both directions does not.
+  trusted.trained = trusted.active;
+  input.trusted = trusted;
+  EXPECT_EQ(DecideGate(input, {}).verdict, Verdict::kPromote);
+  for (size_t i = 0; i < 40; ++i) input.trusted->trained[i] += i % 2 == 0 ? 0.1 : -0.1;
+  ExpectOnlyFailure(input, {}, "trusted_judgements",
+                    "the lower end must be above -0.0050. More trusted queries would narrow");
+  GateOptions lenient;
+  lenient.trusted_margin = 0.2;
+  EXPECT_EQ(DecideGate(input, lenient).verdict, Verdict::kPromote);
+}
+
 TEST(Gate, TheSameFeedbackJudgedAgainAndAgainHasToGainMoreClearly) {
   GateInput input = GoodInput();
   for (size_t i = 0; i < input.trained.size(); ++i) {  // 2.8 standard errors above zero.

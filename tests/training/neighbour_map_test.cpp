@@ -137,6 +137,42 @@ TEST(NeighbourMap, ABlendWithItselfScoresTheSame) {
   }
 }
 
+TEST(NeighbourMap, AnswersTurnQueriesAndLeaveDocumentsAlone) {
+  // Queries are a fixed map of their documents, the same for all.
+  const SyntheticJob job = MakeSyntheticJob(7, 500, 160);
+  const auto space = Space(job);
+  const auto judged = GroupJudgements({job.query, job.document, job.grade, job.weight, job.user});
+  const std::span train(judged.begin(), judged.begin() + 60);
+  const std::span test(judged.begin() + 60, judged.end());
+  const auto basis = WhiteningBasis::Fit(*space, {});
+  ASSERT_TRUE(basis);
+  const LinearAdapter other = basis->Map(0.5);
+  const LinearAdapter blend = basis->Blend(0.75, other);
+  const LinearAdapter added = basis->AddAnswers(blend, other, *space, train);
+  const auto quality = [&](const LinearAdapter& map) {
+    return Mean(Column(Evaluate(*space, map, map, test, 10, true, {}), &QueryMetrics::ndcg_at_10));
+  };
+  EXPECT_GT(quality(added), quality(blend) + 0.05);
+  EXPECT_EQ(added.document_weight, blend.document_weight);
+  EXPECT_EQ(added.document_bias, blend.document_bias);
+  // Nothing judged, nothing added.
+  EXPECT_EQ(basis->AddAnswers(blend, other, *space, {}).query_weight, blend.query_weight);
+  // Where every query is its own answer the third part is `other` once more, as it weighs in the
+  // blend: of a blend with itself that is half of it.
+  SyntheticJob same = job;
+  std::copy_n(same.documents.begin(), same.queries.size(), same.queries.begin());
+  for (size_t i = 0; i < same.document.size(); ++i) {
+    same.document[i] = static_cast<int32_t>(i);
+  }
+  const auto own = Space(same);
+  const auto found = GroupJudgements({same.query, same.document, same.grade, same.weight, {}});
+  const LinearAdapter once = basis->Blend(0.5, other);
+  const LinearAdapter third = basis->AddAnswers(once, other, *own, found);
+  for (size_t i = 0; i < once.query_weight.size(); ++i) {
+    EXPECT_NEAR(third.query_weight[i], 1.5f * once.query_weight[i], 0.02);
+  }
+}
+
 TEST(NeighbourMap, AJobWithFewQueriesStartsFromThem) {
   SyntheticJob job = Twins(6, 12, 0.2f);
   for (auto* column : {&job.query, &job.document, &job.user}) column->resize(45);

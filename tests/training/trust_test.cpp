@@ -138,6 +138,45 @@ TEST(Drift, IsNothingForTheSameMapAndSeenForAnother) {
   EXPECT_LT(alone.overlap_at_10, 0.4);
 }
 
+TEST(Drift, ScoresOfTwoVersionsStandAtTheSameQuantiles) {
+  const SyntheticJob job = MakeSyntheticJob(11, 400, 100);
+  const auto space = *VectorSpace::Create(
+      job.documents, job.queries, {job.dimension, training::Distance::kDot, DeviceChoice::kCpu, 1});
+  const LinearAdapter identity = LinearAdapter::Identity(job.dimension);
+  LinearAdapter twice = identity;  // Every score twice as high, in the same order.
+  for (float& value : twice.query_weight) value *= 2;
+  const ScoreScale scale = MeasureScores(*space, job.queries, {}, identity, twice, {});
+  EXPECT_TRUE(scale.guarded);
+  EXPECT_EQ(scale.queries, 100u);
+  ASSERT_EQ(scale.trained.size(), std::size(ScoreScale::kLevels));
+  EXPECT_EQ(scale.base, scale.active);
+  EXPECT_TRUE(std::ranges::is_sorted(scale.base));
+  for (size_t i = 0; i < scale.base.size(); ++i) {
+    EXPECT_NEAR(scale.trained[i], 2 * scale.base[i], 1e-5);
+  }
+  // The median is in the middle of all the first ten scores, found naively.
+  std::vector<float> scores;
+  for (size_t q = 0; q < 100; ++q) {
+    std::vector<float> of_query;
+    for (size_t n = 0; n < 400; ++n) {
+      float score = 0;
+      for (size_t i = 0; i < 24; ++i) score += job.queries[q * 24 + i] * job.documents[n * 24 + i];
+      of_query.push_back(score);
+    }
+    std::ranges::sort(of_query, std::greater<>());
+    scores.insert(scores.end(), of_query.begin(), of_query.begin() + 10);
+  }
+  std::ranges::sort(scores);
+  EXPECT_NEAR(scale.base[2], scores[500], 1e-5);
+  // Too few guard queries: the held-out ones stand in.
+  const std::vector<int32_t> held_out = {3, 4, 5};
+  const ScoreScale few =
+      MeasureScores(*space, std::span(job.queries).first(19 * 24), held_out, identity, twice, {});
+  EXPECT_FALSE(few.guarded);
+  EXPECT_EQ(few.queries, 3u);
+  EXPECT_EQ(MeasureScores(*space, {}, {}, identity, twice, {}).queries, 0u);
+}
+
 TEST(Drift, GuardQueriesOfAJobAreReadCheckedAndReported) {
   const TemporaryFolder folder;
   const SyntheticJob job = QuickJob(10, 300, 300);
@@ -149,6 +188,9 @@ TEST(Drift, GuardQueriesOfAJobAreReadCheckedAndReported) {
   const auto json = ReadJson(folder.path() / "report.json");
   EXPECT_EQ(json["drift"]["guard_queries"], 50);
   EXPECT_GT(json["drift"]["self_retrieval"], 0);
+  EXPECT_EQ(json["scores"]["of"], "recent_searches");
+  EXPECT_EQ(json["scores"]["queries"], 50);
+  EXPECT_EQ(json["scores"]["trained"].size(), json["scores"]["levels"].size());
   SafetensorsWriter narrow;
   narrow.AddFloat32("queries", {50, 12}, std::span(job.queries).first(50 * 12));
   ASSERT_TRUE(narrow.Write(folder.path() / "guard.safetensors"));

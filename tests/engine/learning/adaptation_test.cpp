@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/learning/trusted_judgements.h"
 #include "storage/base/file.h"
 #include "storage/base/memory_limit.h"
 #include "storage/base/safetensors.h"
@@ -274,6 +275,67 @@ TEST_F(AdaptationTest, DeletedFeedbackMarksVersionsAndStopsActivation) {
   ASSERT_EQ(RunJob(Request()).version, VersionId{3});
   EXPECT_THAT(Describe(3), HasSubstr(R"("tainted":false)"));
   EXPECT_EQ(active(), 3u);
+}
+
+TEST_F(AdaptationTest, TrustedJudgementsAreExportedApart) {
+  const std::string kept = (folder_.path() / "kept").string();
+  OpenLearning("cp -r $2 " + kept + "\n" + Leaves("promote"));
+  AddFeedback(3);
+  auto trusted = std::make_shared<TrustedJudgements>();
+  trusted->queries.push_back({"", DenseVector{0, 3, 0, 0}, {{PointId{uint64_t{9}}, 2}}});
+  trusted->queries.push_back(
+      {"", PointId{uint64_t{4}}, {{PointId{uint64_t{6}}, 1}, {PointId{uint64_t{7}}, 0}}});
+  AdaptationRequest request = Request();
+  request.trusted = trusted;
+  const Job job = RunJob(request);
+  ASSERT_EQ(job.state, JobState::kSucceeded) << job.reason;
+  EXPECT_EQ(job.request.trusted, nullptr);  // Not kept in memory.
+  const auto report = nlohmann::json::parse(job.report_json);
+  EXPECT_EQ(report["export"]["trusted_queries"], 2);
+  EXPECT_EQ(report["export"]["queries"], 3);
+  const auto file = Safetensors::Open(kept + "/trusted.safetensors");
+  ASSERT_TRUE(file) << file.error().message;
+  const auto queries = file->Float32("queries", std::vector<int64_t>{2, 4});
+  ASSERT_TRUE(queries);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ((*queries)[i], i == 1 ? 1 : 0);  // Of length 1, as the field stores its vectors.
+    EXPECT_NEAR((*queries)[4 + i], VectorOf(4)[i], 1e-6);
+  }
+  const auto column = [&](const char* name) {
+    const auto values = file->Find(name)->as_int32();
+    return std::vector<int32_t>(values.begin(), values.end());
+  };
+  EXPECT_EQ(column("own"), (std::vector<int32_t>{-1, 4}));
+  EXPECT_EQ(column("query"), (std::vector<int32_t>{0, 1, 1}));
+  EXPECT_EQ(column("document"), (std::vector<int32_t>{9, 6, 7}));
+  EXPECT_EQ(file->Find("grade")->as_float32()[0], 2);
+}
+
+TEST_F(AdaptationTest, RefusesTrustedJudgementsThatCannotBeMeasured) {
+  const auto refusal = [&](TrustedQuery query) {
+    auto trusted = std::make_shared<TrustedJudgements>();
+    trusted->queries.push_back({"", PointId{uint64_t{4}}, {{PointId{uint64_t{6}}, 1}}});
+    trusted->queries.push_back(std::move(query));
+    AdaptationRequest request = Request();
+    request.trusted = trusted;
+    const auto started = learning_->StartAdaptation("words", request);
+    return started ? "" : started.error().message;
+  };
+  const auto point = [](uint64_t id) { return PointId{id}; };
+  const DenseVector vector = VectorOf(5);
+  EXPECT_EQ(refusal({"", vector, {{point(41), 1}}}),
+            "trusted.queries[1].judgements[0].id: there is no point 41");
+  EXPECT_EQ(refusal({"", point(77), {{point(1), 1}}}),
+            "trusted.queries[1].point: there is no point 77");
+  EXPECT_EQ(refusal({"", DenseVector{1, 0}, {{point(1), 1}}}),
+            "trusted.queries[1] has a vector of 2 values, the dimension of 'text' is 4");
+  EXPECT_EQ(refusal({"", vector, {{point(1), 0}}}),
+            "trusted.queries[1].judgements names no relevant point, at least one grade must be "
+            "above 0");
+  EXPECT_THAT(refusal({"", vector, {{point(1), 11}}}), HasSubstr("judgements[0].grade is 11"));
+  EXPECT_THAT(refusal({"", vector, {}}), HasSubstr("judgements has 0 entries"));
+  EXPECT_THAT(refusal({"", point(1), {{point(1), 1}}}), HasSubstr("the point that the query is"));
+  EXPECT_TRUE(learning_->Jobs().empty());
 }
 
 TEST_F(AdaptationTest, RefusesWhatCannotBeTrained) {

@@ -18,7 +18,7 @@ TEST(VersionReport, ListsNewestFirstWithWhatTheTrainerReported) {
   first.job_id = "job-3";
   first.created_at_ms = 1'700'000'000'000;
   first.report_json =
-      R"({"reason":"fine","metrics":{"active":1},"gate":{"verdict":"promote"},"secret":1})";
+      R"({"reason":"fine","metrics":{"active":1},"gate":{"verdict":"promote"},"scores":{"queries":9},"secret":1})";
   AdapterVersion second;
   second.id = 2;
   second.parent = 1;
@@ -44,6 +44,7 @@ TEST(VersionReport, ListsNewestFirstWithWhatTheTrainerReported) {
   EXPECT_EQ(active["reason"], "fine");
   EXPECT_EQ(active["metrics"]["active"], 1);
   EXPECT_EQ(active["gate"]["verdict"], "promote");
+  EXPECT_EQ(active["scores"]["queries"], 9);
   EXPECT_TRUE(active["compatibility"].is_null());
   EXPECT_FALSE(active.contains("secret"));
   const auto& base = json["versions"][2];
