@@ -30,7 +30,7 @@ class AtomicBitmap {
   bool Set(size_t bit) {
     ALMAGEST_CHECK(bit < bits_);
     const uint64_t mask = uint64_t{1} << (bit % 64);
-    return (words_[bit / 64].fetch_or(mask, std::memory_order_relaxed) & mask) == 0;
+    return (words_[bit / 64].fetch_or(mask, std::memory_order_release) & mask) == 0;
   }
   bool Test(size_t bit) const {
     ALMAGEST_CHECK(bit < bits_);

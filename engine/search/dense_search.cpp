@@ -8,6 +8,7 @@
 #include "engine/index/exact_scan.h"
 #include "engine/index/hnsw_search.h"
 #include "engine/search/row_allowance.h"
+#include "engine/search/seen_rows.h"
 #include "storage/base/check.h"
 
 namespace almagest {
@@ -114,14 +115,16 @@ Result<std::vector<ScoredRow>> SearchCodes(const DenseSearch& search,
 
 Result<std::vector<ScoredRow>> SearchSegment(const DenseSearch& search, const Segment& segment,
                                              const Segment::DenseField& field,
-                                             const SegmentQuery& segment_query, uint32_t rows,
-                                             const RowAllowance* allowance, Plan& plan) {
+                                             const SegmentQuery& segment_query,
+                                             const SeenRows& seen, const RowAllowance* allowance,
+                                             Plan& plan) {
+  const uint32_t rows = seen.count();
   DenseQuery query;
   query.metric = MetricOf(search.distance);
   query.query = segment_query.vector.data();
   query.k = search.k;
   const uint32_t deleted = segment.deleted_count();
-  if (deleted > 0 || !segment.sealed()) query.filter.deleted_words = segment.deleted_words();
+  if (deleted > 0 || !segment.sealed()) query.filter.deleted_words = seen.deleted_words();
   query.filter.allowed_words = allowance ? allowance->words.data() : nullptr;
   query.filter.row_limit = allowance ? std::min(rows, allowance->row_limit) : rows;
   query.adjustment = segment_query.adjustment;
@@ -172,7 +175,8 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const De
     if (search.params.indexed_only && !segment->sealed()) continue;
     std::optional<Stopwatch> stopwatch;
     if (search.trace != nullptr) stopwatch.emplace();
-    const uint32_t rows = segment->row_count();
+    SeenRows seen(*segment);
+    const uint32_t rows = seen.count();
     const auto field = segment->dense(search.field);
     if (!field || rows == 0) continue;
     std::optional<RowAllowance> allowance;
@@ -182,8 +186,11 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const De
     ALMAGEST_TRY(const SegmentQuery query,
                  QueryForSegment(search, versions, target, mapped, *segment, field->version, rows));
     Plan plan;
-    ALMAGEST_TRY(const auto found, SearchSegment(search, *segment, *field, query, rows,
-                                                 allowance ? &*allowance : nullptr, plan));
+    std::vector<ScoredRow> found;
+    do {
+      ALMAGEST_TRY(found, SearchSegment(search, *segment, *field, query, seen,
+                                        allowance ? &*allowance : nullptr, plan));
+    } while (seen.DropSuperseded(found));
     std::vector<RankedSlot>& list = lists.emplace_back();
     list.reserve(found.size());
     for (const ScoredRow& row : found) {

@@ -1,11 +1,13 @@
 #include "engine/search/multi_search.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/collection/segment_builder.h"
 #include "engine/collection/vector_values.h"
 #include "engine/index/multi_scan.h"
 #include "engine/search/row_allowance.h"
+#include "engine/search/seen_rows.h"
 
 namespace almagest {
 namespace {
@@ -36,21 +38,27 @@ Result<std::vector<RankedSlot>> SearchMulti(const CollectionView& view, const Mu
   for (const auto& segment : view.segments) {
     if (search.indexed_only && !segment->sealed()) continue;
     const Stopwatch stopwatch;
-    const uint32_t rows = segment->row_count();
+    SeenRows seen(*segment);
+    const uint32_t rows = seen.count();
     const MultiRows* field = segment->multi(search.field.id);
     if (field == nullptr || rows == 0) continue;
     query.filter.row_limit = rows;
-    query.filter.deleted_words = segment->deleted_words();
+    query.filter.deleted_words = seen.deleted_words();
     uint64_t matches = rows;
-    std::vector<ScoredRow> found;
+    std::optional<RowAllowance> allowance;
     if (search.allowed != nullptr) {
-      const RowAllowance allowance = AllowRows(*segment, *search.allowed);
-      matches = allowance.count;
+      allowance = AllowRows(*segment, *search.allowed);
+      matches = allowance->count;
       if (matches == 0) continue;
-      ALMAGEST_TRY(found, ScanMultiRows(*field, rows, query, allowance.Rows()));
-    } else {
-      ALMAGEST_TRY(found, ScanMultiRows(*field, rows, query));
     }
+    std::vector<ScoredRow> found;
+    do {
+      if (allowance) {
+        ALMAGEST_TRY(found, ScanMultiRows(*field, rows, query, allowance->Rows()));
+      } else {
+        ALMAGEST_TRY(found, ScanMultiRows(*field, rows, query));
+      }
+    } while (seen.DropSuperseded(found));
     std::vector<RankedSlot>& list = lists.emplace_back();
     list.reserve(found.size());
     for (const ScoredRow& row : found) list.push_back({segment->slot_of(row.row), row.score});

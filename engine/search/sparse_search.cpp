@@ -1,6 +1,7 @@
 #include "engine/search/sparse_search.h"
 
 #include "engine/search/row_allowance.h"
+#include "engine/search/seen_rows.h"
 
 namespace almagest {
 
@@ -19,7 +20,8 @@ Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
     if (search.indexed_only && !segment->sealed()) continue;
     const SparseIndex* sealed = segment->sparse(search.field.id);
     const GrowingSparseIndex* growing = segment->growing_sparse(search.field.id);
-    const uint32_t rows = segment->row_count();
+    SeenRows seen(*segment);
+    const uint32_t rows = seen.count();
     const Stopwatch stopwatch;
     if ((sealed == nullptr && growing == nullptr) || rows == 0) continue;
     std::optional<RowAllowance> allowance;
@@ -30,13 +32,15 @@ Result<std::vector<RankedSlot>> SearchSparse(const Collection& collection,
     SparseQuery query;
     query.query = {search.query->indices, weights};
     query.k = search.k;
-    query.filter.deleted_words = segment->deleted_words();
+    query.filter.deleted_words = seen.deleted_words();
     query.filter.allowed_words = allowance ? allowance->words.data() : nullptr;
     query.filter.row_limit = allowance ? std::min(rows, allowance->row_limit) : rows;
     query.cancel.stop = search.deadline.cancelled;
     if (search.deadline.at) query.cancel.deadline = *search.deadline.at;
-    ALMAGEST_TRY(const auto found,
-                 sealed != nullptr ? sealed->Search(query) : growing->Search(query));
+    std::vector<ScoredRow> found;
+    do {
+      ALMAGEST_TRY(found, sealed != nullptr ? sealed->Search(query) : growing->Search(query));
+    } while (seen.DropSuperseded(found));
     std::vector<RankedSlot>& list = lists.emplace_back();
     list.reserve(found.size());
     for (const ScoredRow& row : found) list.push_back({segment->slot_of(row.row), row.score});

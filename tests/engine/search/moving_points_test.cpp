@@ -12,19 +12,22 @@
 namespace almagest {
 namespace {
 
-constexpr uint64_t kPoints = 64;  // As many as the smallest growing segment takes.
-constexpr int kRounds = 300;
+constexpr uint64_t kWrites = 19200;  // Of points.
 
-class MovingPoints : public CollectionTest {
+// The smallest growing segment takes 64 points: with as many each round starts one, with fewer most
+// points move within one.
+class MovingPoints : public CollectionTest, public testing::WithParamInterface<uint64_t> {
  protected:
   void MoveAll() {
     std::vector<PointInput> points;
-    for (uint64_t id = 0; id < kPoints; ++id) points.push_back(RandomPoint(random, id));
+    for (uint64_t id = 0; id < GetParam(); ++id) points.push_back(RandomPoint(random, id));
     Upsert(std::move(points));
   }
 };
+INSTANTIATE_TEST_SUITE_P(Points, MovingPoints, testing::Values(64, 5));
 
-TEST_F(MovingPoints, AreFoundByEverySearch) {
+TEST_P(MovingPoints, AreFoundByEverySearch) {
+  const uint64_t points_expected = GetParam();
   MoveAll();
   std::atomic<bool> done{false};
   std::atomic<uint64_t> searches{0};
@@ -33,20 +36,20 @@ TEST_F(MovingPoints, AreFoundByEverySearch) {
     while (!done || searches < 10) {
       QueryRequest request;
       request.root.query = NearestQuery{RandomVector(mine, kTestDimension)};
-      request.root.limit = kPoints;
+      request.root.limit = points_expected;
       request.root.params.exact = true;
       const auto hits = ExecuteQuery(*collection, request);
       ASSERT_TRUE(hits) << hits.error().message;
       std::set<PointId> found;
       for (const Hit& hit : *hits) found.insert(hit.id);
-      EXPECT_EQ(found.size(), kPoints);
-      EXPECT_EQ(hits->size(), kPoints) << "a point was found twice";
+      EXPECT_EQ(found.size(), points_expected);
+      EXPECT_EQ(hits->size(), points_expected) << "a point was found twice";
       ++searches;
     }
   });
-  for (int round = 0; round < kRounds; ++round) {
-    MoveAll();  // Every round starts a growing segment.
-    if (round % 4 == 3) OptimizeAll();
+  for (uint64_t round = 0; round < kWrites / points_expected; ++round) {
+    MoveAll();
+    if (round % 4 == 3 && points_expected == 64) OptimizeAll();
   }
   done = true;
   searcher.join();
