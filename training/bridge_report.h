@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "storage/base/monotone_curve.h"
 #include "training/bridge_job.h"
 #include "training/bridge_space.h"
 
