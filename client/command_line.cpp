@@ -130,6 +130,15 @@ void AddLearning(CLI::App& root, Command& chosen) {
   app->add_option("--vector", adapt->vector_name, "The dense vector to adapt");
   app->add_option("--objective", adapt->objective, "What to train")->capture_default_str();
   app->add_option("--options", adapt->trainer_options, "Trainer options as JSON");
+  auto* trusted = app->add_option("--trusted", adapt->trusted,
+                                  "TREC or BEIR judgements that the version may not answer worse");
+  auto* queries =
+      app->add_option("--trusted-queries", adapt->trusted_queries, "JSONL of their queries");
+  trusted->needs(queries);
+  queries->needs(trusted);
+  app->add_option("--model", adapt->model, "Model of their texts")
+      ->needs(trusted)
+      ->capture_default_str();
   app->add_option("--seed", adapt->seed, "Seed of the training")->capture_default_str();
   app->add_flag("!--no-activate", adapt->activate, "Keep a passing version as a candidate");
 

@@ -28,12 +28,7 @@ Result<BridgeQuery> ParseBridgeQuery(const JsonValue& value, TextResolver& texts
   if (const auto to = value.Find("to")) {
     ALMAGEST_TRY(query.to, ParseDense(*to, texts));
   }
-  ALMAGEST_TRY(const JsonValue judgements, value.Require("judgements"));
-  ALMAGEST_TRY(const auto items, judgements.Items());
-  for (const JsonValue& item : items) {
-    ALMAGEST_TRY(const Grade judged, ParseJudgedPoint(item));
-    query.judgements.push_back(judged);
-  }
+  ALMAGEST_TRY(query.judgements, ParseJudgedPoints(value));
   return query;
 }
 

@@ -59,12 +59,8 @@ Result<JudgedQuery> ParseJudgedQuery(const JsonValue& value, const std::vector<M
     ALMAGEST_TRY(QueryNode node, ParseQueryTemplate(mode.query, texts, bindings));
     query.modes.push_back(std::move(node));
   }
-  ALMAGEST_TRY(const JsonValue judgements, value.Require("judgements"));
-  ALMAGEST_TRY(const auto items, judgements.Items());
-  for (const JsonValue& item : items) {
-    ALMAGEST_TRY(const Grade judged, ParseJudgedPoint(item));
-    query.judgements.push_back({judged.id, judged.grade});
-  }
+  ALMAGEST_TRY(const auto judged, ParseJudgedPoints(value));
+  for (const Grade& entry : judged) query.judgements.push_back({entry.id, entry.grade});
   return query;
 }
 

@@ -157,8 +157,6 @@ Result<std::optional<int64_t>> FindTime(const HttpRequest& request, std::string_
   return std::optional<int64_t>(time);
 }
 
-}  // namespace
-
 Result<Grade> ParseJudgedPoint(const JsonValue& value) {
   ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"id", "grade"}));
   Grade judged;
@@ -166,6 +164,18 @@ Result<Grade> ParseJudgedPoint(const JsonValue& value) {
   ALMAGEST_TRY(judged.id, RequireId(value, "id"));
   if (const auto grade = value.Find("grade")) {
     ALMAGEST_TRY(judged.grade, grade->AsDoubleIn(0, kGradeMax));
+  }
+  return judged;
+}
+
+}  // namespace
+
+Result<std::vector<Grade>> ParseJudgedPoints(const JsonValue& query) {
+  ALMAGEST_TRY(const JsonValue judgements, query.Require("judgements"));
+  ALMAGEST_TRY(const auto items, judgements.Items());
+  std::vector<Grade> judged;
+  for (const JsonValue& item : items) {
+    ALMAGEST_TRY(judged.emplace_back(), ParseJudgedPoint(item));
   }
   return judged;
 }

@@ -28,8 +28,9 @@ Result<FeedbackFilter> ParseFeedbackFilter(const JsonValue& body);
 // The same from query parameters (`user`, `from_ms`, `until_ms`, `point`, `using`); none is fine.
 Result<FeedbackFilter> ParseFeedbackQuery(const HttpRequest& request);
 
-// {"id", "grade"?}, grade 0 to 10, 1 where it is not given.
-Result<Grade> ParseJudgedPoint(const JsonValue& value);
+// The points {"id", "grade"?}, grade 0 to 10, 1 where it is not given,
+// of the array `judgements` that `query` must have.
+Result<std::vector<Grade>> ParseJudgedPoints(const JsonValue& query);
 
 void WriteFeedbackEvent(JsonWriter& json, const FeedbackEvent& event, bool with_vector);
 

@@ -58,12 +58,7 @@ Result<TrustedQuery> ParseTrustedQuery(const JsonValue& value, const JsonValue& 
     }
     query.query = std::move(*dense);
   }
-  ALMAGEST_TRY(const JsonValue judgements, value.Require("judgements"));
-  ALMAGEST_TRY(const auto items, judgements.Items());
-  for (const JsonValue& item : items) {
-    ALMAGEST_TRY(const Grade judged, ParseJudgedPoint(item));
-    query.judgements.push_back(judged);
-  }
+  ALMAGEST_TRY(query.judgements, ParseJudgedPoints(value));
   return query;
 }
 

@@ -186,15 +186,32 @@ double GateLevel(double alpha, int64_t gate_number) {
 
 GateCondition TrustedCondition(const TrustedValues& trusted, const GateOptions& options) {
   const double limit = -options.trusted_margin;
+  const TrustedCounts& counts = trusted.counts;
+  const size_t measured = trusted.group.size();
+  const std::string gone = std::to_string(counts.judgements_gone) +
+                           " judgements name points that were deleted since they were sent";
+  if (measured == 0) {
+    return {"trusted_judgements", 0, limit, false,
+            "None of the " + std::to_string(counts.given) +
+                " trusted queries has a relevant document left: " + gone +
+                ". So nothing tells whether the version keeps what they ask for."};
+  }
   const Interval change = PairedGain(trusted.trained, trusted.active, trusted.group);
   const bool passed = change.low > limit;
-  std::string text = "On " + std::to_string(trusted.group.size()) +
-                     " trusted queries, which nothing was trained on, nDCG@10 goes from " +
-                     Number(Mean(trusted.active)) + " to " + Number(Mean(trusted.trained)) + ": " +
-                     Number(change.mean, true) + " (95 % interval " + Number(change.low, true) +
-                     " to " + Number(change.high, true) + "); the lower end " +
-                     (passed ? "is above " : "must be above ") + Number(limit, true) + ".";
+  std::string text = "On " + std::to_string(measured) + " trusted queries, ";
+  text += counts.also_in_feedback == 0
+              ? "none of which users judged"
+              : std::to_string(counts.also_in_feedback) +
+                    " of which users judged, too, so that their answers may have been learned";
+  text += ", nDCG@10 goes from " + Number(Mean(trusted.active)) + " to " +
+          Number(Mean(trusted.trained)) + ": " + Number(change.mean, true) + " (95 % interval " +
+          Number(change.low, true) + " to " + Number(change.high, true) + "); the lower end " +
+          (passed ? "is above " : "must be above ") + Number(limit, true) + ".";
   if (!passed && change.mean > limit) text += " More trusted queries would narrow the interval.";
+  if (counts.judgements_gone > 0) {
+    text += " " + gone + "; " + std::to_string(counts.given - measured) + " of " +
+            std::to_string(counts.given) + " queries were left out for it.";
+  }
   return {"trusted_judgements", change.low, limit, passed, text};
 }
 

@@ -39,11 +39,19 @@ struct WithoutTopUser {
   std::vector<int32_t> group;
 };
 
-// nDCG@10 of the judgements that the admin trusts (trusted_queries.h), in parallel.
+struct TrustedCounts {
+  size_t given = 0;             // Queries that came with the job.
+  size_t judgements_gone = 0;   // Whose document was deleted since.
+  size_t also_in_feedback = 0;  // Of the queries measured, those that users judged, too.
+};
+
+// nDCG@10 of the judgements that the admin trusts (trusted_queries.h), in parallel; a query that
+// lost all its relevant documents is not among them.
 struct TrustedValues {
   std::vector<double> trained;
   std::vector<double> active;
   std::vector<int32_t> group;
+  TrustedCounts counts = {};
 };
 
 // What drift_guard.h measured, as far as the gate judges it.
@@ -101,7 +109,8 @@ Interval PairedGain(std::span<const double> after, std::span<const double> befor
 double GateLevel(double alpha, int64_t gate_number);
 
 // The condition `trusted_judgements`: the lower 95 % bound of the change on them must be above
-// -options.trusted_margin. A bound, so few of them refuse what they cannot confirm.
+// -options.trusted_margin. A bound, so few of them refuse what they cannot confirm; and so does a
+// set of which nothing is left to measure.
 GateCondition TrustedCondition(const TrustedValues& trusted, const GateOptions& options);
 
 // kReject if trusted judgements say so, whatever the rest says; else kInsufficientData if there are

@@ -174,7 +174,7 @@ Result<> ReadTrusted(JobFolder* job) {
   const TrustedColumns& columns = job->trusted;
   ALMAGEST_TRY_VOID(CheckIndexes(kTrusted, "own", columns.own, -1, job->document_count));
   ALMAGEST_TRY_VOID(CheckIndexes(kTrusted, "query", columns.query, 0, queries->shape[0]));
-  ALMAGEST_TRY_VOID(CheckIndexes(kTrusted, "document", columns.document, 0, job->document_count));
+  ALMAGEST_TRY_VOID(CheckIndexes(kTrusted, "document", columns.document, -1, job->document_count));
   for (size_t i = 0; i < columns.grade.size(); ++i) {
     if (std::isfinite(columns.grade[i])) continue;
     return Bad(kTrusted, "tensor 'grade' entry " + std::to_string(i) + " is not finite");

@@ -115,13 +115,17 @@ Json ToJson(const ScoreScale& scale) {
           {"trained", numbers(scale.trained)}};
 }
 
-Json ToJson(const TrustedReport& trusted) {
-  const TrustedValues& values = trusted.values;
-  return {{"queries", values.group.size()},
-          {"also_in_feedback", trusted.also_in_feedback},
-          {"ndcg_at_10",
-           {{"active", Number(Mean(values.active))}, {"trained", Number(Mean(values.trained))}}},
-          {"gain", ToJson(PairedGain(values.trained, values.active, values.group))}};
+Json ToJson(const TrustedValues& values) {
+  const TrustedCounts& counts = values.counts;
+  Json json = {{"given", counts.given},
+               {"queries", values.group.size()},
+               {"judgements_gone", counts.judgements_gone},
+               {"also_in_feedback", counts.also_in_feedback}};
+  if (values.group.empty()) return json;
+  json["ndcg_at_10"] = {{"active", Number(Mean(values.active))},
+                        {"trained", Number(Mean(values.trained))}};
+  json["gain"] = ToJson(PairedGain(values.trained, values.active, values.group));
+  return json;
 }
 
 Json ToJson(const FusionChoice& fusion) {

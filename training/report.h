@@ -32,12 +32,6 @@ struct Deployment {
   std::optional<Interval> trusted_gain;  // Of the recipe trained on everything.
 };
 
-// What trusted judgements say of the adapter judged, where they were given.
-struct TrustedReport {
-  TrustedValues values;
-  size_t also_in_feedback = 0;  // Queries that users judged, too.
-};
-
 struct JobReport {
   std::string status = "trained";  // trained or skipped.
   std::string reason;              // Why skipped, or what the gate says, in plain words.
@@ -60,7 +54,7 @@ struct JobReport {
   std::optional<Geometry> geometry;
   std::optional<Drift> drift;
   std::optional<ScoreScale> scores;
-  std::optional<TrustedReport> trusted;
+  std::optional<TrustedValues> trusted;  // Of the adapter judged.
 };
 
 // Writes atomically.

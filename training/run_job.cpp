@@ -193,20 +193,20 @@ class Job {
                  TrainWithoutTopUser(*space_, folder_.judgements, judged, split, *report_.selection,
                                      active, config_, progress_));
     ALMAGEST_TRY_VOID(MeasureTrusted(trained, active));
-    if (report_.trusted) gate.trusted = report_.trusted->values;
+    gate.trusted = report_.trusted;
     report_.gate = DecideGate(gate, config_.gate);
     return {};
   }
 
   Result<> MeasureTrusted(const LinearAdapter& trained, const LinearAdapter& active) {
     if (folder_.trusted.empty()) return {};
-    ALMAGEST_TRY(trusted_, TrustedQueries::Create(folder_.trusted, folder_.documents, config_));
-    if (trusted_->size() == 0) return {};  // Their documents are gone.
-    TrustedReport measured;
-    measured.also_in_feedback = trusted_->CountAlsoIn(folder_.queries);
-    measured.values = trusted_->Compare(trusted_->Measure(active, progress_->MakeTick()),
-                                        trusted_->Measure(trained, progress_->MakeTick()));
-    report_.trusted = std::move(measured);
+    ALMAGEST_TRY(trusted_, TrustedQueries::Create(folder_.trusted, folder_.documents,
+                                                  folder_.queries, config_));
+    const auto ndcg = [&](const LinearAdapter& version) {
+      return trusted_->size() == 0 ? std::vector<double>()
+                                   : trusted_->Measure(version, progress_->MakeTick());
+    };
+    report_.trusted = trusted_->Compare(ndcg(active), ndcg(trained));
     return {};
   }
 
@@ -230,7 +230,7 @@ class Job {
                                                                geometry.base_effective_rank;
     if (report_.trusted) {
       const TrustedValues values = trusted_->Compare(
-          report_.trusted->values.active, trusted_->Measure(adapter, progress_->MakeTick()));
+          report_.trusted->active, trusted_->Measure(adapter, progress_->MakeTick()));
       deployment.trusted_gain = PairedGain(values.trained, values.active, values.group);
       deployment.trained_on_all &= TrustedCondition(values, config_.gate).passed;
     }

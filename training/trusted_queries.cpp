@@ -22,29 +22,41 @@ std::string_view RowBytes(std::span<const float> rows, size_t row, size_t dimens
 
 Result<std::unique_ptr<TrustedQueries>> TrustedQueries::Create(const TrustedColumns& columns,
                                                                std::span<const float> documents,
+                                                               std::span<const float> feedback,
                                                                const JobConfig& config) {
   std::unique_ptr<TrustedQueries> trusted(new TrustedQueries());
   trusted->columns_ = columns;
-  trusted->dimension_ = config.dimension;
   ALMAGEST_TRY(trusted->space_, VectorSpace::Create(documents, columns.queries,
                                                     {config.dimension, config.distance,
                                                      config.device, config.threads}));
-  const std::vector<float> weight(columns.query.size(), 1.0f);
-  trusted->judged_ = GroupJudgements({columns.query, columns.document, columns.grade, weight, {}});
+  TrustedCounts& counts = trusted->counts_;
+  counts.given = columns.own.size();
+  std::vector<int32_t> query, document;
+  std::vector<float> grade;
+  for (size_t i = 0; i < columns.query.size(); ++i) {
+    if (columns.document[i] < 0) {
+      ++counts.judgements_gone;
+      continue;
+    }
+    query.push_back(columns.query[i]);
+    document.push_back(columns.document[i]);
+    grade.push_back(columns.grade[i]);
+  }
+  const std::vector<float> weight(query.size(), 1.0f);
+  trusted->judged_ = GroupJudgements({query, document, grade, weight, {}});
+  const auto d = static_cast<size_t>(config.dimension);
+  std::unordered_set<std::string_view> known;
+  for (size_t row = 0; row < feedback.size() / d; ++row) known.insert(RowBytes(feedback, row, d));
   std::vector<int32_t> rows;
-  for (const JudgedQuery& query : trusted->judged_) rows.push_back(query.query);
+  for (const JudgedQuery& judged : trusted->judged_) {
+    rows.push_back(judged.query);
+    const auto row = static_cast<size_t>(judged.query);
+    counts.also_in_feedback += known.contains(RowBytes(columns.queries, row, d));
+  }
+  if (rows.empty()) return trusted;
   const auto similar = trusted->space_->SimilarQueries(rows, config.options.group_cosine, {});
   trusted->group_ = SplitQueries(rows.size(), similar, 0, 0, config.seed).group;
   return trusted;
-}
-
-size_t TrustedQueries::CountAlsoIn(std::span<const float> queries) const {
-  const auto d = static_cast<size_t>(dimension_);
-  std::unordered_set<std::string_view> known;
-  for (size_t row = 0; row < queries.size() / d; ++row) known.insert(RowBytes(queries, row, d));
-  return static_cast<size_t>(std::ranges::count_if(judged_, [&](const JudgedQuery& query) {
-    return known.contains(RowBytes(columns_.queries, static_cast<size_t>(query.query), d));
-  }));
 }
 
 std::vector<double> TrustedQueries::Measure(const LinearAdapter& version, const Tick& tick) const {
@@ -63,7 +75,7 @@ std::vector<double> TrustedQueries::Measure(const LinearAdapter& version, const 
 
 TrustedValues TrustedQueries::Compare(std::vector<double> active,
                                       std::vector<double> trained) const {
-  return {std::move(trained), std::move(active), group_};
+  return {std::move(trained), std::move(active), group_, counts_};
 }
 
 }  // namespace almagest::training

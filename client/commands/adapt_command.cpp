@@ -2,6 +2,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/job_display.h"
+#include "client/commands/learning_request.h"
 #include "client/commands/query_builder.h"
 
 namespace almagest::client {
@@ -16,6 +17,11 @@ int RunAdapt(const ServerChoice& server, const AdaptOptions& options) {
   if (!vector_name.empty()) request["using"] = vector_name;
   if (!options.trainer_options.empty()) {
     request["options"] = ParseOption(options.trainer_options, "--options");
+  }
+  if (!options.trusted.empty()) {
+    request["trusted"] = TrustedJudgements(
+        ReadJudgedQueries(options.trusted, options.trusted_queries, options.model), vector_name,
+        options.model);
   }
   const std::string job_id = client.StartAdaptation(options.collection, request);
   std::printf("job %s\n", job_id.c_str());

@@ -90,6 +90,9 @@ struct AdaptOptions {
   std::string vector_name;
   std::string objective = "auto";
   std::string trainer_options;  // JSON object.
+  std::string trusted;          // TREC or BEIR judgements that decide, with
+  std::string trusted_queries;  // JSONL of their queries.
+  std::string model = "use-lite";
   uint64_t seed = 1;
   bool activate = true;
 };

@@ -1,5 +1,7 @@
 #include "client/commands/learning_request.h"
 
+#include <algorithm>
+
 namespace almagest::client {
 namespace {
 
@@ -9,6 +11,20 @@ Json Judgements(const JudgedQuery& query) {
     judgements.push_back({{"id", id}, {"grade", grade}});
   }
   return judgements;
+}
+
+// A query as POST .../evaluate and `trusted` take it; a plain vector is called `vector_name`.
+Json JudgedEntry(const JudgedQuery& query, std::string_view vector_name) {
+  Json entry = {{"judgements", Judgements(query)}};
+  if (!query.name.empty()) entry["name"] = query.name;
+  if (query.target.is_object() && query.target.contains("text")) {
+    entry["text"] = query.target["text"];
+  } else if (query.target.is_array() || query.target.is_object()) {
+    entry["vectors"] = {{vector_name, query.target}};
+  } else {
+    entry["point"] = query.target;
+  }
+  return entry;
 }
 
 }  // namespace
@@ -22,16 +38,7 @@ Json EvaluationBody(const EvaluationRequest& request) {
   if (!request.versions.empty()) body["versions"] = request.versions;
   Json& queries = body["queries"] = Json::array();
   for (const JudgedQuery& query : request.queries) {
-    Json entry = {{"judgements", Judgements(query)}};
-    if (!query.name.empty()) entry["name"] = query.name;
-    if (query.target.is_object() && query.target.contains("text")) {
-      entry["text"] = query.target["text"];
-    } else if (query.target.is_array() || query.target.is_object()) {
-      entry["vectors"] = {{kQueryVectorName, query.target}};
-    } else {
-      entry["point"] = query.target;
-    }
-    queries.push_back(std::move(entry));
+    queries.push_back(JudgedEntry(query, kQueryVectorName));
   }
   return body;
 }
@@ -49,6 +56,23 @@ Json GradedEvent(const JudgedQuery& query, std::string_view using_vector) {
   Json event = {{"query", asked}, {"grades", Judgements(query)}};
   if (!using_vector.empty()) event["using"] = using_vector;
   return event;
+}
+
+Json TrustedJudgements(const std::vector<JudgedQuery>& queries, std::string_view using_vector,
+                       std::string_view model) {
+  Json entries = Json::array();
+  bool has_text = false;
+  for (const JudgedQuery& query : queries) {
+    const bool has_relevant = std::ranges::any_of(
+        query.judgements, [](const auto& judgement) { return judgement.second > 0; });
+    if (!has_relevant) continue;
+    entries.push_back(JudgedEntry(query, using_vector));
+    has_text |= entries.back().contains("text");
+  }
+  if (entries.empty()) throw ClientError("--trusted names no relevant document");
+  Json body = {{"queries", std::move(entries)}};
+  if (has_text) body["model"] = model;
+  return body;
 }
 
 }  // namespace almagest::client

@@ -35,4 +35,10 @@ inline constexpr std::string_view kQueryVectorName = "query";
 // `using_vector`.
 Json GradedEvent(const JudgedQuery& query, std::string_view using_vector);
 
+// `trusted` of POST /collections/{c}/adaptations: queries of the dense field `using_vector`, texts
+// by `model`. Queries without a relevant document, which the server would refuse, are left out;
+// throws ClientError if no other is there.
+Json TrustedJudgements(const std::vector<JudgedQuery>& queries, std::string_view using_vector,
+                       std::string_view model);
+
 }  // namespace almagest::client

@@ -109,39 +109,36 @@ Result<uint64_t> WriteTrusted(const Collection& collection, const std::string& v
   std::vector<float> queries;
   std::vector<int32_t> own, query, document;
   std::vector<float> grade;
+  uint64_t measurable = 0;
   for (const TrustedQuery& given : trusted.queries) {
-    DenseVector row;
+    DenseVector row(field.dense.dimension);
     std::optional<int32_t> own_row;
+    bool has_vector = true;
     if (const auto* point = std::get_if<PointId>(&given.query)) {
       own_row = row_of(*point);
-      if (!own_row) continue;
-      std::vector<bool> present;
-      const Slot slot = collection.FindSlot(*point);
-      ALMAGEST_TRY(row, collection.BaseVectors(field.id, std::span(&slot, 1), &present));
-      if (!present.at(0)) continue;
+      has_vector = own_row.has_value();
+      if (has_vector) {
+        std::vector<bool> present;
+        const Slot slot = collection.FindSlot(*point);
+        ALMAGEST_TRY(row, collection.BaseVectors(field.id, std::span(&slot, 1), &present));
+        has_vector = present.at(0);
+      }
     } else {
       row = std::get<DenseVector>(given.query);
       if (field.dense.distance == Distance::kCosine) NormaliseQuery(&row);
     }
-    const size_t before = query.size();
     bool has_relevant = false;
     for (const Grade& judged : given.judgements) {
-      const auto found = row_of(judged.id);
-      if (!found) continue;
+      const auto found = has_vector ? row_of(judged.id) : std::nullopt;
       query.push_back(static_cast<int32_t>(own.size()));
-      document.push_back(*found);
+      document.push_back(found.value_or(-1));
       grade.push_back(static_cast<float>(judged.grade));
-      has_relevant |= judged.grade > 0;
+      has_relevant |= found && judged.grade > 0;
     }
-    if (!has_relevant) {
-      for (auto* column : {&query, &document}) column->resize(before);
-      grade.resize(before);
-      continue;
-    }
+    measurable += has_relevant;
     queries.insert(queries.end(), row.begin(), row.end());
     own.push_back(own_row.value_or(-1));
   }
-  if (own.empty()) return uint64_t{0};
   const auto rows = static_cast<int64_t>(own.size());
   const auto judgements = static_cast<int64_t>(query.size());
   SafetensorsWriter writer;
@@ -151,7 +148,7 @@ Result<uint64_t> WriteTrusted(const Collection& collection, const std::string& v
   writer.AddInt32("document", {judgements}, document);
   writer.AddFloat32("grade", {judgements}, grade);
   ALMAGEST_TRY_VOID(writer.Write(path));
-  return static_cast<uint64_t>(rows);
+  return measurable;
 }
 
 }  // namespace almagest

@@ -36,9 +36,9 @@ struct TrustedJudgements {
 Result<> CheckTrusted(const Collection& collection, const std::string& vector_name,
                       const TrustedJudgements& trusted);
 
-// Writes trusted.safetensors (docs/job-folder.md); returns how many queries it holds. What was
-// deleted since the check is left out: points that have no row, queries without a relevant one.
-// Nothing is written where no query is left.
+// Writes trusted.safetensors (docs/job-folder.md); returns how many of the queries can be measured.
+// What was deleted since the check stays in the file as missing, so that the report can say so:
+// points that have no row are -1, and a query that is such a point has only those.
 Result<uint64_t> WriteTrusted(const Collection& collection, const std::string& vector_name,
                               const TrustedJudgements& trusted,
                               const std::function<std::optional<int32_t>(const PointId&)>& row_of,

@@ -5,8 +5,10 @@
 
 #include <fstream>
 
+#include "client/commands/commands.h"
 #include "client/commands/learning_request.h"
 #include "tests/client/scratch_folder.h"
+#include "tests/client/scripted_server.h"
 
 namespace almagest::client {
 namespace {
@@ -74,6 +76,23 @@ TEST_F(JudgementFiles, ErrorsNameFileAndLine) {
   EXPECT_THAT(ErrorOf("", "{\"id\":1,\"text\":\"a\"}\n"), HasSubstr("no judgements"));
 }
 
+TEST_F(JudgementFiles, AdaptSendsTrustedJudgements) {
+  ScriptedServer server;
+  server.Script({ScriptedServer::Ok(
+      R"({"result":{"config":{"params":{"vectors":{"v":{"size":2,"distance":"Cosine"}}}}}})")});
+  server.Script({ScriptedServer::WithStatus(422, R"({"status":{"error":"no"}})")});
+  AdaptOptions options;
+  options.collection = "c";
+  options.trusted = Write("qrels", "1 0 5 3\n");
+  options.trusted_queries = Write("queries", "{\"id\": 1, \"vector\": [1, 2]}\n");
+  EXPECT_THROW(RunAdapt({server.Url(), ""}, options), ClientError);
+  ASSERT_EQ(server.requests().size(), 2u);
+  const std::string& request = server.requests()[1];
+  const Json body = Json::parse(request.substr(request.find("\r\n\r\n") + 4));
+  EXPECT_EQ(body["trusted"], Json::parse(R"({"queries": [
+    {"name": "1", "vectors": {"v": [1, 2]}, "judgements": [{"id": 5, "grade": 3.0}]}]})"));
+}
+
 TEST(LearningRequest, FeedbackEventsByKindOfTarget) {
   JudgedQuery query;
   query.judgements = {{5, 1.0}};
@@ -85,6 +104,22 @@ TEST(LearningRequest, FeedbackEventsByKindOfTarget) {
   EXPECT_FALSE(GradedEvent(query, "").contains("using"));
   query.target = 9;
   EXPECT_EQ(GradedEvent(query, "")["query"], Json({{"point", 9}}));
+}
+
+TEST(LearningRequest, TrustedJudgements) {
+  std::vector<JudgedQuery> queries(4);
+  queries[0] = {"a", {{"text", "a"}, {"model", "m"}}, {{5, 2.0}, {6, 0.0}}};
+  queries[1] = {"b", Json::array({1, 2}), {{5, 1.0}}};
+  queries[2] = {"c", 9, {{5, 1.0}}};
+  queries[3] = {"d", 9, {{5, 0.0}}};  // Nothing relevant.
+  EXPECT_EQ(TrustedJudgements(queries, "v", "m"), Json::parse(R"({"model": "m", "queries": [
+    {"name": "a", "text": "a", "judgements": [{"id": 5, "grade": 2.0}, {"id": 6, "grade": 0.0}]},
+    {"name": "b", "vectors": {"v": [1, 2]}, "judgements": [{"id": 5, "grade": 1.0}]},
+    {"name": "c", "point": 9, "judgements": [{"id": 5, "grade": 1.0}]}]})"));
+  queries.erase(queries.begin());
+  EXPECT_FALSE(TrustedJudgements(queries, "v", "m").contains("model"));
+  queries.erase(queries.begin(), queries.begin() + 2);
+  EXPECT_THROW(TrustedJudgements(queries, "v", "m"), ClientError);
 }
 
 TEST(LearningRequest, EvaluationBody) {

@@ -72,12 +72,15 @@ TEST(TrustedQueries, WhatFallsOnThemIsRefusedAndWhatStaysIsNot) {
   Trusted alike;
   for (size_t i = 360; i < 420; ++i) alike.Add(Row(all.queries, i), all.document[i]);
   alike.Add(Row(all.queries, 0), all.document[0]);  // Judged by a user, too.
+  alike.Add(Row(all.queries, 1), -1);               // Its answer is gone.
   alike.Write(folder.path(), 24);
   const auto with = RunIn(job, folder.path());
   ASSERT_TRUE(with) << with.error().message;
   EXPECT_EQ(with->gate.verdict, Verdict::kPromote) << with->reason;
   const auto report = ReadJson(folder.path() / "report.json");
+  EXPECT_EQ(report["trusted"]["given"], 62);
   EXPECT_EQ(report["trusted"]["queries"], 61);
+  EXPECT_EQ(report["trusted"]["judgements_gone"], 1);
   EXPECT_EQ(report["trusted"]["also_in_feedback"], 1);
   EXPECT_GT(report["trusted"]["gain"]["low"], 0);
   EXPECT_GT(report["deployed"]["trusted_gain"]["low"], 0);
@@ -102,6 +105,18 @@ TEST(TrustedQueries, WhatFallsOnThemIsRefusedAndWhatStaysIsNot) {
   }
   // Neither of the two sets was trained on.
   EXPECT_EQ(ReadJson(folder.path() / "report.json")["loss_curve"], report["loss_curve"]);
+
+  // All that the admin asked for is gone: said, and nothing is promoted unchecked.
+  Trusted gone;
+  gone.Add(Row(all.queries, 360), -1);
+  gone.Write(folder.path(), 24);
+  const auto unchecked = RunIn(job, folder.path());
+  ASSERT_TRUE(unchecked) << unchecked.error().message;
+  EXPECT_EQ(unchecked->gate.verdict, Verdict::kReject);
+  EXPECT_THAT(unchecked->reason, HasSubstr("None of the 1 trusted queries has a relevant"));
+  EXPECT_EQ(ReadJson(folder.path() / "report.json")["trusted"],
+            nlohmann::json::parse(R"({"given": 1, "queries": 0, "judgements_gone": 1,
+                                      "also_in_feedback": 0})"));
 }
 
 TEST(TrustedQueries, AQueryThatIsADocumentDoesNotFindItself) {
@@ -114,12 +129,12 @@ TEST(TrustedQueries, AQueryThatIsADocumentDoesNotFindItself) {
   Trusted trusted;
   trusted.Add(Row(documents, 0), 1, 0);
   trusted.Add(Row(documents, 5), 6);
-  const auto measured = TrustedQueries::Create(trusted.View(), documents, config);
+  const auto measured = TrustedQueries::Create(trusted.View(), documents, {}, config);
   ASSERT_TRUE(measured) << measured.error().message;
   const LinearAdapter identity = LinearAdapter::Identity(job.dimension);
   EXPECT_EQ((*measured)->Measure(identity, {})[0], 1);  // First, though 0 is as near.
   trusted.grade = {0, 1};                               // Nothing relevant: left out.
-  EXPECT_EQ((*TrustedQueries::Create(trusted.View(), documents, config))->size(), 1u);
+  EXPECT_EQ((*TrustedQueries::Create(trusted.View(), documents, {}, config))->size(), 1u);
 }
 
 TEST(TrustedQueries, AFileThatDoesNotFitIsRefused) {
@@ -137,7 +152,7 @@ TEST(TrustedQueries, AFileThatDoesNotFitIsRefused) {
   Trusted bad = good;
   bad.document[0] = 50;
   EXPECT_EQ(reason(bad),
-            "trusted.safetensors: tensor 'document' entry 0 is 50, it must be from 0 to 49");
+            "trusted.safetensors: tensor 'document' entry 0 is 50, it must be from -1 to 49");
   bad = good;
   bad.query[0] = 1;
   EXPECT_EQ(reason(bad),

@@ -311,6 +311,31 @@ TEST_F(AdaptationTest, TrustedJudgementsAreExportedApart) {
   EXPECT_EQ(file->Find("grade")->as_float32()[0], 2);
 }
 
+TEST_F(AdaptationTest, TrustedJudgementsOfDeletedPointsAreExportedAsMissing) {
+  const auto point = [](uint64_t id) { return PointId{id}; };
+  TrustedJudgements trusted;
+  trusted.queries.push_back({"", VectorOf(5), {{point(9), 2}, {point(30), 1}}});
+  trusted.queries.push_back({"", point(31), {{point(6), 1}}});
+  trusted.queries.push_back({"", VectorOf(6), {{point(30), 1}, {point(8), 0}}});
+  DeletePoint(30);
+  DeletePoint(31);
+  const auto exported = WriteTrusted(
+      *collection_, "text", trusted,
+      [&](const PointId& id) -> std::optional<int32_t> {
+        if (collection_->FindSlot(id) == kNoSlot) return std::nullopt;
+        return static_cast<int32_t>(std::get<uint64_t>(id));
+      },
+      folder_.path() / "trusted.safetensors");
+  ASSERT_TRUE(exported) << exported.error().message;
+  EXPECT_EQ(*exported, 1u);  // The others have no relevant point left.
+  const auto file = Safetensors::Open(folder_.path() / "trusted.safetensors");
+  ASSERT_TRUE(file) << file.error().message;
+  const auto documents = file->Find("document")->as_int32();
+  EXPECT_EQ(std::vector<int32_t>(documents.begin(), documents.end()),
+            (std::vector<int32_t>{9, -1, -1, -1, 8}));
+  EXPECT_EQ(file->Find("own")->as_int32()[1], -1);
+}
+
 TEST_F(AdaptationTest, RefusesTrustedJudgementsThatCannotBeMeasured) {
   const auto refusal = [&](TrustedQuery query) {
     auto trusted = std::make_shared<TrustedJudgements>();
