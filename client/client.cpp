@@ -4,6 +4,8 @@
 #include <charconv>
 #include <thread>
 
+#include "client/vector_files.h"
+
 namespace almagest::client {
 namespace {
 
@@ -57,6 +59,22 @@ Connection MakeConnection(const ClientOptions& options) {
                      .request_timeout = options.request_timeout});
 }
 
+// Of the searches of one answer, in their order; empty for those without one.
+std::vector<std::string> QueryIds(const HttpResponse& response, size_t count) {
+  std::vector<std::string> ids(count);
+  const auto header = response.headers.find("almagest-query-id");
+  if (header == response.headers.end()) return ids;
+  size_t index = 0;
+  for (const char c : header->second) {
+    if (c == ',') {
+      ++index;
+    } else if (index < count && c != ' ') {
+      ids[index] += c;
+    }
+  }
+  return ids;
+}
+
 uint64_t OperationId(const Json& result) { return result.value("operation_id", uint64_t{0}); }
 
 }  // namespace
@@ -103,10 +121,10 @@ Client::Client(ClientOptions options)
     : options_(std::move(options)), connection_(MakeConnection(options_)) {}
 
 HttpResponse Client::SendWithRetries(std::string_view method, std::string_view target,
-                                     const std::string& body) {
+                                     const std::string& body, std::string_view content_type) {
   milliseconds pause = kFirstPause;
   for (unsigned attempt = 0;; ++attempt) {
-    HttpResponse answer = connection_.Send(method, target, body);
+    HttpResponse answer = connection_.Send(method, target, body, content_type);
     if ((answer.status != 429 && answer.status != 503) || attempt >= options_.retries) {
       return answer;
     }
@@ -201,11 +219,35 @@ QueryAnswer Client::Query(std::string_view collection, const Json& request) {
   const HttpResponse response =
       SendWithRetries("POST", CollectionPath(collection, "/points/query"), request.dump());
   Json result = ParseAnswer(response);
-  QueryAnswer answer;
-  answer.points = std::move(result.at("points"));
-  const auto header = response.headers.find("almagest-query-id");
-  if (header != response.headers.end()) answer.query_id = header->second;
-  return answer;
+  return {std::move(result.at("points")), QueryIds(response, 1).front()};
+}
+
+std::vector<QueryAnswer> Client::QueryArray(std::string_view collection,
+                                            std::span<const float> vectors, uint32_t dimension,
+                                            const ArrayQueryOptions& options) {
+  if (dimension == 0 || vectors.size() % dimension != 0) {
+    throw ClientError("the array has " + std::to_string(vectors.size()) +
+                      " values, which are no whole number of vectors of " +
+                      std::to_string(dimension));
+  }
+  std::string target = CollectionPath(collection, "/points/query/batch") +
+                       "?limit=" + std::to_string(options.limit) +
+                       "&using=" + EncodePathPart(options.using_vector);
+  if (options.score_threshold)
+    target += "&score_threshold=" + Json(*options.score_threshold).dump();
+  if (options.hnsw_ef) target += "&hnsw_ef=" + std::to_string(*options.hnsw_ef);
+  if (options.exact) target += "&exact=true";
+  if (options.with_payload) target += "&with_payload=true";
+  std::string body = NpyHeader(vectors.size() / dimension, dimension);
+  body.append(reinterpret_cast<const char*>(vectors.data()), vectors.size_bytes());
+  const HttpResponse response = SendWithRetries("POST", target, body, "application/octet-stream");
+  Json results = ParseAnswer(response);
+  const std::vector<std::string> ids = QueryIds(response, results.size());
+  std::vector<QueryAnswer> answers;
+  for (size_t i = 0; i < results.size(); ++i) {
+    answers.push_back({std::move(results[i].at("points")), ids[i]});
+  }
+  return answers;
 }
 
 Json Client::AddFeedback(std::string_view collection, const Json& events) {

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +43,16 @@ struct ClientOptions {
 struct QueryAnswer {
   Json points;           // Array of {id, version, score, payload?, vector?}, best first.
   std::string query_id;  // Names this search in feedback; empty if the server gave none.
+};
+
+// What all queries of Client::QueryArray share; docs/openapi.yaml has the meanings.
+struct ArrayQueryOptions {
+  std::string using_vector = {};  // Empty: the unnamed vector.
+  uint64_t limit = 10;
+  std::optional<double> score_threshold = {};
+  std::optional<uint32_t> hnsw_ef = {};
+  bool exact = false;
+  bool with_payload = false;
 };
 
 struct Page {
@@ -98,6 +110,10 @@ class Client {
 
   // ---- Search ---------------------------------------------------------------------------------
   QueryAnswer Query(std::string_view collection, const Json& request);
+  // Nearest searches of many dense vectors, `dimension` values each, in one request that carries
+  // their floats as they are: the fastest way to ask much. At most 4,096 of them.
+  std::vector<QueryAnswer> QueryArray(std::string_view collection, std::span<const float> vectors,
+                                      uint32_t dimension, const ArrayQueryOptions& options = {});
 
   // ---- Learning -------------------------------------------------------------------------------
   // `events`: array of feedback events, at most 10,000 a call; all or none are stored.
@@ -125,7 +141,8 @@ class Client {
 
  private:
   HttpResponse SendWithRetries(std::string_view method, std::string_view target,
-                               const std::string& body);
+                               const std::string& body,
+                               std::string_view content_type = "application/json");
 
   ClientOptions options_;
   Connection connection_;

@@ -126,6 +126,18 @@ bool VectorFileReader::Next(std::vector<float>& row) {
   return true;
 }
 
+std::string NpyHeader(uint64_t rows, uint32_t dimension) {
+  std::string header(kNpyMagic);
+  header += std::string("\x01\x00", 2);
+  const size_t text_bytes = kNpyHeaderBytes - header.size() - 2;
+  header += static_cast<char>(text_bytes & 0xff);
+  header += static_cast<char>(text_bytes >> 8);
+  header += "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+            std::to_string(dimension) + "), }";
+  header.resize(kNpyHeaderBytes - 1, ' ');
+  return header += '\n';
+}
+
 NpyWriter::NpyWriter(const std::filesystem::path& path, uint32_t dimension)
     : path_(path), file_(path, std::ios::binary | std::ios::trunc), dimension_(dimension) {
   if (!file_) throw FileError(path, "cannot be written");
@@ -133,15 +145,7 @@ NpyWriter::NpyWriter(const std::filesystem::path& path, uint32_t dimension)
 }
 
 void NpyWriter::WriteHeader() {
-  std::string header(kNpyMagic);
-  header += std::string("\x01\x00", 2);
-  const size_t text_bytes = kNpyHeaderBytes - header.size() - 2;
-  header += static_cast<char>(text_bytes & 0xff);
-  header += static_cast<char>(text_bytes >> 8);
-  header += "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows_) + ", " +
-            std::to_string(dimension_) + "), }";
-  header.resize(kNpyHeaderBytes - 1, ' ');
-  header += '\n';
+  const std::string header = NpyHeader(rows_, dimension_);
   file_.seekp(0);
   file_.write(header.data(), static_cast<std::streamsize>(header.size()));
 }

@@ -37,6 +37,9 @@ class VectorFileReader {
   bool fvecs_ = false;
 };
 
+// What stands before the rows of float32 in a .npy: 128 bytes.
+std::string NpyHeader(uint64_t rows, uint32_t dimension);
+
 // Writes a float32 .npy; the header is completed by Close, when the number of rows is known.
 class NpyWriter {
  public:

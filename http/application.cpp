@@ -8,6 +8,7 @@
 #include <new>
 
 #include "http/compression.h"
+#include "http/content_type.h"
 #include "http/cross_origin.h"
 #include "http/error_response.h"
 #include "http/filter_parser.h"
@@ -28,19 +29,6 @@ bool HasBody(const HttpRequest& request) {
   const std::string* length = request.FindHeader("content-length");
   return (length != nullptr && *length != "0") ||
          request.FindHeader("transfer-encoding") != nullptr;
-}
-
-// `word` in lower case.
-bool IsWord(std::string_view given, std::string_view word) {
-  return std::ranges::equal(given, word, [](char letter, char wanted) {
-    return letter == wanted || (wanted >= 'a' && wanted <= 'z' && letter == wanted - 'a' + 'A');
-  });
-}
-
-bool HasContentType(const std::string& type, std::string_view expected) {
-  const std::string_view media = std::string_view(type).substr(0, type.find(';'));
-  return IsWord(media.substr(0, expected.size()), expected) &&
-         media.find_first_not_of(" \t", expected.size()) == std::string_view::npos;
 }
 
 // The 415 for a body that is packed in a way we do not unpack. Uploads are large files: as they

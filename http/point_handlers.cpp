@@ -1,6 +1,7 @@
 // Writes. Each request is one atomic Collection::Write, whatever number of operations it has.
 #include <array>
 
+#include "http/content_type.h"
 #include "http/error_response.h"
 #include "http/handlers.h"
 #include "http/json_reader.h"
@@ -56,10 +57,7 @@ Result<Reply> UpsertArray(Service& service, const HttpRequest& request) {
 }  // namespace
 
 Result<Reply> HandleUpsert(Service& service, const HttpRequest& request) {
-  const std::string* type = request.FindHeader("content-type");
-  if (type != nullptr && type->starts_with(kBytesContentType)) {
-    return UpsertArray(service, request);
-  }
+  if (HasBytes(request)) return UpsertArray(service, request);
   return WriteOne(service, request, ParseUpsert);
 }
 

@@ -27,6 +27,8 @@ struct LoggedLeg {
   std::optional<std::string> text;
 };
 
+inline constexpr size_t kSearchesMax = 4096;  // Queries of one batch.
+
 struct ParsedQuery {
   QueryRequest request;
   std::optional<LoggedLeg> logged;

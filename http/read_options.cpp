@@ -10,8 +10,6 @@
 namespace almagest {
 namespace {
 
-constexpr uint32_t kBeamWidthMax = 65'536;
-
 Result<std::vector<PayloadPath>> ParsePaths(const JsonValue& value) {
   ALMAGEST_TRY(const auto texts, value.AsStrings());
   std::vector<PayloadPath> paths;

@@ -9,6 +9,8 @@
 
 namespace almagest {
 
+inline constexpr uint32_t kBeamWidthMax = 65'536;  // hnsw_ef
+
 // with_payload and with_vector (or with_vectors) of `body`; the defaults when absent.
 Result<PayloadSelector> FindPayloadSelector(const JsonValue& body, PayloadSelector::Mode otherwise);
 Result<VectorSelector> FindVectorSelector(const JsonValue& body);

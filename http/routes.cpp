@@ -6,6 +6,7 @@ namespace {
 
 using enum RouteAccess;
 constexpr RouteBody kUpload = RouteBody::kUpload;
+constexpr RouteBody kJsonOrBytes = RouteBody::kJsonOrBytes;
 
 constexpr Route kRoutes[] = {
     {"GET", "/", HandleRoot, kOpen},
@@ -40,7 +41,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/aliases", HandleListAliases, kAny},
     {"GET", "/collections/{collection}/aliases", HandleCollectionAliases, kRead},
 
-    {"PUT", "/collections/{collection}/points", HandleUpsert, kWrite, RouteBody::kJsonOrBytes},
+    {"PUT", "/collections/{collection}/points", HandleUpsert, kWrite, kJsonOrBytes},
     {"POST", "/collections/{collection}/points", HandleGetPoints, kRead},
     {"GET", "/collections/{collection}/points/{id}", HandleGetPoint, kRead},
     {"POST", "/collections/{collection}/points/delete", HandleDeletePoints, kWrite},
@@ -54,7 +55,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/collections/{collection}/points/scroll", HandleScroll, kRead},
     {"POST", "/collections/{collection}/points/count", HandleCount, kRead},
     {"POST", "/collections/{collection}/points/query", HandleQuery, kRead},
-    {"POST", "/collections/{collection}/points/query/batch", HandleQueryBatch, kRead},
+    {"POST", "/collections/{collection}/points/query/batch", HandleQueryBatch, kRead, kJsonOrBytes},
     {"POST", "/collections/{collection}/points/search", HandleSearch, kRead},
     {"POST", "/collections/{collection}/points/search/batch", HandleSearchBatch, kRead},
     {"POST", "/collections/{collection}/points/recommend", HandleRecommend, kRead},

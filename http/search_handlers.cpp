@@ -4,11 +4,13 @@
 #include <unordered_set>
 
 #include "engine/search/query_executor.h"
+#include "http/content_type.h"
 #include "http/error_response.h"
 #include "http/explain_writer.h"
 #include "http/filter_parser.h"
 #include "http/handlers.h"
 #include "http/json_reader.h"
+#include "http/npy_queries.h"
 #include "http/query_parser.h"
 #include "http/read_options.h"
 #include "http/result_writer.h"
@@ -16,7 +18,6 @@
 namespace almagest {
 namespace {
 
-constexpr size_t kSearchesMax = 4096;  // Of one batch.
 constexpr std::string_view kQueryIdHeader = "Almagest-Query-Id";
 constexpr std::string_view kExploredHeader = "Almagest-Explored";  // Ids of those that did.
 
@@ -129,20 +130,14 @@ Result<std::vector<ParsedQuery>> ParseSearches(const JsonValue& body, TextResolv
   return parsed;
 }
 
-Result<Reply> HandleMany(Service& service, const HttpRequest& request, QueryBodyParser parse,
-                         bool wrapped) {
-  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
-  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
-  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
-  ALMAGEST_TRY(auto queries, ParseWithTexts(service.database.text_models(), service.encoder_threads,
-                                            [&](TextResolver& texts) {
-                                              return ParseSearches(body, texts, parse);
-                                            }));
+// Answers all queries of a batch, in order.
+Result<Reply> AnswerAll(Service& service, const Collection& collection,
+                        std::span<ParsedQuery> queries, const Deadline& deadline, bool wrapped) {
   JsonWriter json = BeginResult();
   json.BeginArray();
   std::string ids, explored;
   for (size_t i = 0; i < queries.size(); ++i) {
-    ALMAGEST_TRY(const Answer answer, RunQuery(service, *collection, queries[i], deadline));
+    ALMAGEST_TRY(const Answer answer, RunQuery(service, collection, queries[i], deadline));
     WriteAnswer(json, answer, wrapped);
     if (i > 0) ids += ",";
     ids += answer.query_id;
@@ -155,6 +150,25 @@ Result<Reply> HandleMany(Service& service, const HttpRequest& request, QueryBody
   }
   if (!explored.empty()) reply.headers.emplace_back(kExploredHeader, std::move(explored));
   return reply;
+}
+
+Result<Reply> HandleMany(Service& service, const HttpRequest& request, QueryBodyParser parse,
+                         bool wrapped) {
+  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY(auto queries, ParseWithTexts(service.database.text_models(), service.encoder_threads,
+                                            [&](TextResolver& texts) {
+                                              return ParseSearches(body, texts, parse);
+                                            }));
+  return AnswerAll(service, *collection, queries, deadline, wrapped);
+}
+
+Result<Reply> HandleArray(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(auto queries, ParseNpyQueries(request));
+  return AnswerAll(service, *collection, queries, deadline, /*wrapped=*/true);
 }
 
 }  // namespace
@@ -233,6 +247,7 @@ Result<Reply> HandleQuery(Service& service, const HttpRequest& request) {
 }
 
 Result<Reply> HandleQueryBatch(Service& service, const HttpRequest& request) {
+  if (HasBytes(request)) return HandleArray(service, request);
   return HandleMany(service, request, ParseQueryRequest, /*wrapped=*/true);
 }
 

@@ -48,6 +48,14 @@ Result<uint64_t> QueryUnsigned(const HttpRequest& request, std::string_view name
   return value;
 }
 
+Result<bool> QueryBool(const HttpRequest& request, std::string_view name) {
+  const std::string* text = request.FindQuery(name);
+  if (text == nullptr || *text == "false") return false;
+  if (*text == "true") return true;
+  return Fail(QueryParameterError(
+      name, fmt::format("is '{}', must be true or false", text->substr(0, 100))));
+}
+
 Result<Deadline> ReadDeadline(const HttpRequest& request, int default_seconds) {
   constexpr uint64_t kTimeoutMax = 3600;  // No read has longer, whatever it asks for.
   ALMAGEST_TRY(const uint64_t asked, QueryUnsigned(request, "timeout", 1, UINT32_MAX,
@@ -65,12 +73,7 @@ Result<Deadline> ReadDeadline(const HttpRequest& request, int default_seconds) {
 
 Result<WriteOptions> ParseWriteOptions(const HttpRequest& request) {
   WriteOptions options;
-  if (const std::string* wait = request.FindQuery("wait")) {
-    if (*wait != "true" && *wait != "false") {
-      return Fail(QueryParameterError("wait", "must be true or false"));
-    }
-    options.wait = *wait == "true";
-  }
+  ALMAGEST_TRY(options.wait, QueryBool(request, "wait"));
   if (const std::string* ordering = request.FindQuery("ordering")) {
     if (*ordering != "weak" && *ordering != "medium" && *ordering != "strong") {
       return Fail(QueryParameterError("ordering", "must be weak, medium or strong"));

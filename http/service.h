@@ -18,7 +18,6 @@ namespace almagest {
 
 // Reported at `GET /`. Qdrant's clients compare `version` with their own and only warn.
 inline constexpr const char* kQdrantVersion = "1.19.0";
-inline constexpr const char* kBytesContentType = "application/octet-stream";
 inline constexpr const char* kTitle = "almagest - vector search engine that learns";
 
 // One for the server; a copy for every request, with the caller's rights.
@@ -57,6 +56,9 @@ Result<WriteOptions> ParseWriteOptions(const HttpRequest& request);
 // A query parameter as a whole number in lowest..highest; `otherwise` when absent.
 Result<uint64_t> QueryUnsigned(const HttpRequest& request, std::string_view name, uint64_t lowest,
                                uint64_t highest, uint64_t otherwise);
+
+// One that is true or false; false when absent.
+Result<bool> QueryBool(const HttpRequest& request, std::string_view name);
 
 // A writer behind `{"result":`. End with ResultReply.
 JsonWriter BeginResult();

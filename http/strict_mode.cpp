@@ -6,7 +6,9 @@
 #include <charconv>
 #include <vector>
 
+#include "http/content_type.h"
 #include "http/filter_parser.h"
+#include "http/npy_queries.h"
 #include "http/strict_cost.h"
 #include "http/strict_filter.h"
 #include "http/strict_size.h"
@@ -330,17 +332,17 @@ std::optional<StrictRefusal> StrictMode::Check(Service& service, const HttpReque
   const CollectionConfig config = (*collection)->config();
   const StrictModeConfig& strict = config.strict_mode;
   if (!strict.active()) return std::nullopt;
-  auto body = ParseJsonBody(request.body.empty() ? "{}" : request.body);
-  if (!body || !body->IsObject()) {
-    const bool counted = strict.upsert_max_batchsize || strict.sparse_max_length;
-    const std::string* type = request.FindHeader("content-type");
-    if (counted && type != nullptr && !type->starts_with("application/json")) {
-      return StrictRefusal{StrictModeError("Points of this type are not counted",
-                                           "Send the points as application/json."),
-                           std::nullopt};
-    }
-    body = ParseJsonBody("{}");
+  const bool is_write = IsWrite(request.method, call) || call.starts_with("/index");
+  const bool is_array = HasBytes(request);
+  if (is_array && is_write && (strict.upsert_max_batchsize || strict.sparse_max_length)) {
+    return StrictRefusal{StrictModeError("Points of this type are not counted",
+                                         "Send the points as application/json."),
+                         std::nullopt};
   }
+  std::string instead = "{}";
+  if (is_array && !is_write) instead = NpyQueriesAsJson(request);
+  auto body = ParseJsonBody(is_array || request.body.empty() ? instead : request.body);
+  if (!body || !body->IsObject()) body = ParseJsonBody("{}");
   const auto check = [&]() -> Result<> {
     ALMAGEST_TRY_VOID(CheckTimeout(request, strict));
     if (!IsWrite(request.method, call)) return CheckRead(*body, call, config);
@@ -365,7 +367,6 @@ std::optional<StrictRefusal> StrictMode::Check(Service& service, const HttpReque
     return CheckWrite(*body, name, **collection, config);
   };
   if (const auto allowed = check(); !allowed) return StrictRefusal{allowed.error(), std::nullopt};
-  const bool is_write = IsWrite(request.method, call) || call.starts_with("/index");
   if (!(is_write ? strict.write_rate_limit : strict.read_rate_limit)) return std::nullopt;
   const uint64_t cost = is_write ? WriteCost(*body, **collection) : ReadCost(*body);
   return CheckRate(strict, (*collection)->id(), is_write, cost);

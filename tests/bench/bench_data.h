@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "engine/database.h"
 #include "tests/bench/ann_data.h"
@@ -25,5 +26,8 @@ Result<> FillCollection(Database& database, const AnnData& data,
 
 // A database without background work in `folder`.
 Result<std::unique_ptr<Database>> OpenBenchDatabase(const std::filesystem::path& folder);
+
+// The rows as NumPy writes an array of float32 to a .npy file.
+std::string NpyArray(const float* values, uint32_t rows, uint32_t dimension);
 
 }  // namespace almagest::bench

@@ -17,8 +17,9 @@ tl::unexpected<Error> Broken(const char* what) {
   return Fail(ErrorCode::kUnavailable, std::string("the connection broke: ") + what);
 }
 
-// Case-insensitive search of "content-length:" in the header block.
-bool FindLength(std::string_view head, size_t* length) {
+}  // namespace
+
+bool FindContentLength(std::string_view head, size_t* length) {
   constexpr std::string_view kName = "\r\ncontent-length:";
   for (size_t i = 0; i + kName.size() <= head.size(); ++i) {
     if (strncasecmp(head.data() + i, kName.data(), kName.size()) != 0) continue;
@@ -28,8 +29,6 @@ bool FindLength(std::string_view head, size_t* length) {
   }
   return false;
 }
-
-}  // namespace
 
 Result<HttpConnection> HttpConnection::Open(uint16_t port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -89,8 +88,9 @@ Result<HttpConnection::Answer> HttpConnection::Send(std::string_view method,
     if (head_end != std::string::npos) continue;
     const size_t end = received_.find("\r\n\r\n");
     if (end == std::string::npos) continue;
-    if (!FindLength(std::string_view(received_).substr(0, end), &length))
+    if (!FindContentLength(std::string_view(received_).substr(0, end), &length)) {
       return Broken("no length");
+    }
     head_end = end + 4;
   }
   Answer answer;

@@ -10,6 +10,9 @@
 
 namespace almagest::bench {
 
+// The Content-Length of a message's head, which begins with its first line; false without one.
+bool FindContentLength(std::string_view head, size_t* length);
+
 class HttpConnection {
  public:
   static Result<HttpConnection> Open(uint16_t port);
@@ -25,6 +28,8 @@ class HttpConnection {
   // breaks. Answers need a Content-Length.
   Result<Answer> Send(std::string_view method, std::string_view target, std::string_view body,
                       std::string_view content_type = "application/json");
+  // The bytes of the last answer, its head included.
+  const std::string& received() const { return received_; }
 
  private:
   explicit HttpConnection(int socket) : socket_(socket) {}

@@ -26,21 +26,6 @@ std::string JsonBody(const AnnData& data, uint32_t first, uint32_t last) {
   return nlohmann::json{{"points", points}}.dump();
 }
 
-std::string NpyBody(const AnnData& data, uint32_t first, uint32_t last) {
-  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" +
-                       std::to_string(last - first) + ", " + std::to_string(data.dimension) +
-                       "), }";
-  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
-  header += '\n';
-  std::string body("\x93NUMPY\x01\x00", 8);
-  body += static_cast<char>(header.size() & 0xff);
-  body += static_cast<char>(header.size() >> 8);
-  body += header;
-  body.append(reinterpret_cast<const char*>(data.Row(first)),
-              size_t{last - first} * data.dimension * sizeof(float));
-  return body;
-}
-
 struct Piece {
   std::string target;
   std::string body;
@@ -97,7 +82,8 @@ Result<> MeasureWay(const AnnData& data, bool json, uint32_t batch, BenchReport&
     const uint32_t last = std::min(data.rows, first + batch);
     pieces.push_back(
         {"/collections/bench/points?wait=true" + (json ? "" : "&first_id=" + std::to_string(first)),
-         json ? JsonBody(data, first, last) : NpyBody(data, first, last)});
+         json ? JsonBody(data, first, last)
+              : NpyArray(data.Row(first), last - first, data.dimension)});
   }
   ALMAGEST_TRY(
       const double acknowledged,

@@ -1,5 +1,7 @@
 // `almagest-bench server`: the same queries in this process and through REST (almagestd as a
-// process of its own, keep-alive connections, one thread each), one query a request and 16.
+// process of its own, keep-alive connections, one thread each), one query a request, 16, and 16 as
+// a .npy array. And the floor: the same requests to a server that reads none of them
+// (canned_server.h) and answers the same bytes.
 #include <time.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include "engine/search/query_executor.h"
 #include "tests/bench/bench_data.h"
 #include "tests/bench/benchmark.h"
+#include "tests/bench/canned_server.h"
 #include "tests/bench/http_connection.h"
 #include "tests/bench/server_child.h"
 
@@ -19,6 +22,7 @@ namespace {
 
 // What applications with high rates put into one request.
 constexpr uint32_t kBatchQueries = 16;
+constexpr unsigned kConnections[] = {1, 4, 16};
 
 struct Load {
   double qps = 0;  // Queries.
@@ -26,7 +30,7 @@ struct Load {
   double p50 = 0;  // Seconds, of a request.
   double p99 = 0;
   double own_cpu = 0;     // Of this process per query, seconds: the whole query, or the client.
-  double server_cpu = 0;  // Of almagestd per query.
+  double server_cpu = 0;  // Of the server per query.
 };
 
 double OwnCpuSeconds() {
@@ -86,16 +90,23 @@ Load MeasureEngine(const Collection& collection, const AnnData& data, unsigned t
 
 // Requests of one kind, each with `queries` of the data's queries in their order.
 struct Requests {
+  std::string what;
   std::string target;
   uint32_t queries = 1;
   std::vector<std::string> bodies;
+  const char* content_type = "application/json";
+  std::string answer;  // The server's to the first one, byte by byte.
 };
 
 Requests MakeRequests(const AnnData& data, uint32_t per_request) {
   Requests requests;
+  requests.what = "REST";
   requests.target = "/collections/bench/points/query";
   requests.queries = per_request;
-  if (per_request > 1) requests.target += "/batch";
+  if (per_request > 1) {
+    requests.what += ", " + std::to_string(per_request) + " a request";
+    requests.target += "/batch";
+  }
   for (uint32_t first = 0; first + per_request <= data.queries; first += per_request) {
     auto searches = nlohmann::json::array();
     for (uint32_t q = first; q < first + per_request; ++q) {
@@ -109,12 +120,27 @@ Requests MakeRequests(const AnnData& data, uint32_t per_request) {
   return requests;
 }
 
-Result<double> RestRecall(uint16_t port, const AnnData& data, const Requests& requests) {
+Requests MakeArrayRequests(const AnnData& data, uint32_t per_request) {
+  Requests requests;
+  requests.what = "REST, .npy, " + std::to_string(per_request) + " a request";
+  requests.target = "/collections/bench/points/query/batch?limit=" + std::to_string(kNeighbours);
+  requests.queries = per_request;
+  requests.content_type = "application/octet-stream";
+  for (uint32_t first = 0; first + per_request <= data.queries; first += per_request) {
+    requests.bodies.push_back(NpyArray(data.Query(first), per_request, data.dimension));
+  }
+  return requests;
+}
+
+// Also keeps an answer for the floor.
+Result<double> RestRecall(uint16_t port, const AnnData& data, Requests& requests) {
   ALMAGEST_TRY(auto connection, HttpConnection::Open(port));
   double sum = 0;
   uint32_t query = 0;
   for (const std::string& body : requests.bodies) {
-    ALMAGEST_TRY(const auto answer, connection.Send("POST", requests.target, body));
+    ALMAGEST_TRY(const auto answer,
+                 connection.Send("POST", requests.target, body, requests.content_type));
+    if (requests.answer.empty()) requests.answer = connection.received();
     const auto json = nlohmann::json::parse(answer.body, nullptr, false);
     if (answer.status != 200) return Fail(ErrorCode::kInternal, answer.body);
     auto results = json["result"];
@@ -129,23 +155,39 @@ Result<double> RestRecall(uint16_t port, const AnnData& data, const Requests& re
 }
 
 // Times are of requests; rates and processor time are of queries.
-Load MeasureRest(const ServerChild& server, const Requests& requests, unsigned connections,
-                 double seconds) {
+Load DriveHttp(uint16_t port, const Requests& requests, unsigned connections, double seconds) {
   const auto count = static_cast<uint32_t>(requests.bodies.size());
-  const double cpu_start = server.CpuSeconds();
   Load load = Drive(connections, seconds, count, [&](unsigned) -> Asker {
-    auto opened = HttpConnection::Open(server.port());
+    auto opened = HttpConnection::Open(port);
     if (!opened) return [](uint32_t) { return false; };
     const auto connection = std::make_shared<HttpConnection>(std::move(*opened));
     return [connection, &requests](uint32_t i) {
-      const auto answer = connection->Send("POST", requests.target, requests.bodies[i]);
+      const auto answer =
+          connection->Send("POST", requests.target, requests.bodies[i], requests.content_type);
       return answer && answer->status == 200;
     };
   });
   load.qps *= requests.queries;
   load.own_cpu /= requests.queries;
+  return load;
+}
+
+Load MeasureRest(const ServerChild& server, const Requests& requests, unsigned connections,
+                 double seconds) {
+  const double cpu_start = server.CpuSeconds();
+  Load load = DriveHttp(server.port(), requests, connections, seconds);
   const double asked = load.qps * load.seconds;
   if (asked > 0) load.server_cpu = (server.CpuSeconds() - cpu_start) / asked;
+  return load;
+}
+
+Load MeasureFloor(const Requests& requests, unsigned connections, double seconds) {
+  const auto server = CannedServer::Start(requests.answer);
+  if (!server) return {};
+  Load load = DriveHttp((*server)->port(), requests, connections, seconds);
+  const double asked = load.qps * load.seconds;
+  if (asked > 0) load.server_cpu = (*server)->Stop() / asked;
+  load.own_cpu -= load.server_cpu;  // Both are this process.
   return load;
 }
 
@@ -172,36 +214,47 @@ Result<> MeasureServer(const AnnData& data, double seconds, unsigned rounds, Ben
                 {"p50_seconds", load.p50},
                 {"p99_seconds", load.p99}});
   };
-  const Requests kinds[] = {MakeRequests(data, 1), MakeRequests(data, kBatchQueries)};
+  Requests kinds[] = {MakeRequests(data, 1), MakeRequests(data, kBatchQueries),
+                      MakeArrayRequests(data, kBatchQueries)};
   {
     ALMAGEST_TRY(const auto database, OpenBenchDatabase(folder));
     ALMAGEST_TRY_VOID(FillCollection(*database, data, nullptr, {}));
   }
   double recall = 0;
   for (unsigned round = 0; round < rounds; ++round) {
+    double engine_qps = 0;  // By all cores.
     {
       ALMAGEST_TRY(const auto database, OpenBenchDatabase(folder));
       ALMAGEST_TRY(const auto collection, database->FindCollection(kBenchCollection));
       MeasureEngine(*collection, data, 1, seconds / 4);  // Warms up.
       for (const unsigned threads : {1u, cores}) {
-        add("engine in process, threads", threads, recall,
-            MeasureEngine(*collection, data, threads, seconds));
+        const Load load = MeasureEngine(*collection, data, threads, seconds);
+        add("engine in process, threads", threads, recall, load);
+        engine_qps = load.qps;
       }
     }
     ALMAGEST_TRY(auto server, ServerChild::Start(folder));
-    for (const Requests& requests : kinds) {
+    for (Requests& requests : kinds) {
       ALMAGEST_TRY(recall, RestRecall(server.port(), data, requests));
-      const std::string what = requests.queries == 1
-                                   ? "REST"
-                                   : "REST, " + std::to_string(requests.queries) + " a request";
-      for (const unsigned connections : {1u, 4u, 16u}) {
+      for (const unsigned connections : kConnections) {
         const Load load = MeasureRest(server, requests, connections, seconds);
         if (load.qps == 0) return Fail(ErrorCode::kUnavailable, "a request through REST failed");
-        add(what + ", connections", connections, recall, load);
+        add(requests.what + ", connections", connections, recall, load);
       }
       std::printf("recall@10 %.3f\n", recall);
     }
     server.Stop();
+    for (const Requests& requests : kinds) {
+      double floor_qps = 0;
+      for (const unsigned connections : kConnections) {
+        const Load load = MeasureFloor(requests, connections, seconds);
+        if (load.qps == 0) return Fail(ErrorCode::kUnavailable, "a request to the floor failed");
+        add("floor of " + requests.what + ", connections", connections, 0, load);
+        floor_qps = load.qps;
+      }
+      std::printf("this floor and the engine one after the other, all cores: %.0f QPS\n",
+                  1 / (1 / floor_qps + 1 / engine_qps));
+    }
   }
   return {};
 }
@@ -211,7 +264,7 @@ Result<int> RunServer(const BenchOptions& options) {
   const auto queries = static_cast<uint32_t>(options.Number("queries", 1000));
   const auto rounds = static_cast<unsigned>(options.Number("rounds", 3));
   if (options.tiny) {
-    ALMAGEST_TRY_VOID(MeasureServer(MakeClusteredData(1500, 20, 24, 1), 0.1, 1, report));
+    ALMAGEST_TRY_VOID(MeasureServer(MakeClusteredData(1500, 20, 24, 1), 0.04, 1, report));
   }
   for (const std::string& specification : options.data) {
     ALMAGEST_TRY(const AnnData data,

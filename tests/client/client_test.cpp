@@ -152,6 +152,38 @@ TEST(Client, QueryReturnsTheIdForFeedback) {
   EXPECT_EQ(answer.points[0]["id"].get<uint64_t>(), UINT64_MAX);
 }
 
+TEST(Client, QueriesGoAsAnArray) {
+  ScriptedServer server;
+  server.Script({ScriptedServer::WithStatus(
+      200,
+      R"({"result":[{"points":[{"id":7}]},{"points":[]},{"points":[{"id":9}]}],"status":"ok"})",
+      "Almagest-Query-Id: 00aa,,00bb\r\n")});
+  Client client({.url = server.Url()});
+  const std::vector<float> vectors = {1, 2, 3, 4, 5, 6};
+  const auto answers = client.QueryArray("c", vectors, 2,
+                                         {.using_vector = "a b",
+                                          .limit = 3,
+                                          .score_threshold = 0.5,
+                                          .hnsw_ef = 64,
+                                          .exact = true,
+                                          .with_payload = true});
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_EQ(answers[2].points[0]["id"], 9);
+  EXPECT_EQ(answers[0].query_id, "00aa");
+  EXPECT_EQ(answers[1].query_id, "");
+  EXPECT_EQ(answers[2].query_id, "00bb");
+  const std::string request = server.requests().at(0);
+  EXPECT_THAT(request, StartsWith("POST /collections/c/points/query/batch?limit=3&using=a%20b"
+                                  "&score_threshold=0.5&hnsw_ef=64&exact=true&with_payload=true "));
+  EXPECT_THAT(request, HasSubstr("Content-Type: application/octet-stream\r\n"));
+  EXPECT_THAT(request, HasSubstr("'shape': (3, 2)"));
+  EXPECT_EQ(request.substr(request.size() - 24),
+            std::string(reinterpret_cast<const char*>(vectors.data()), 24));
+  EXPECT_THAT(ErrorOf([&] { client.QueryArray("c", vectors, 4); }).what(),
+              HasSubstr("6 values, which are no whole number of vectors of 4"));
+  EXPECT_EQ(server.requests().size(), 1u);
+}
+
 TEST(Client, FollowsAJobAcrossABrokenStream) {
   const std::string head =
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -11,6 +11,7 @@
 #include "http/json_reader.h"
 #include "http/json_web_token.h"
 #include "http/multipart.h"
+#include "http/npy_array.h"
 #include "http/query_parser.h"
 #include "http/router.h"
 #include "http/text_resolver.h"
@@ -155,6 +156,15 @@ void FuzzMultipart(std::string_view bytes) {
   if (part) ALMAGEST_CHECK(part->size() <= bytes.size());
 }
 
+// Its rows lie within the bytes.
+void FuzzNpy(std::string_view bytes) {
+  const auto array = ReadNpyArray(bytes);
+  if (!array) return;
+  const char* const end = bytes.data() + bytes.size();
+  ALMAGEST_CHECK(array->values + array->rows * array->dimension * sizeof(float) == end);
+  if (array->rows > 0) ALMAGEST_CHECK(array->Row(array->rows - 1).size() == array->dimension);
+}
+
 void FuzzUrl(std::string_view bytes) {
   static const Router router(Routes());
   (void)ParseQueryString(bytes);
@@ -217,6 +227,10 @@ const FuzzTarget kTargets[] = {
     {"snapshot", FuzzSnapshot, {"ALMSNAP1", "C", "R", "A", "E", std::string(8, '\0')}},
     {"sparse", FuzzSparse, kJsonWords},
     {"multipart", FuzzMultipart, {"\r\n", "--", "name=\"snapshot\"", "Content-Disposition:", ";"}},
+    {"npy",
+     FuzzNpy,
+     {"\x93NUMPY", "'descr': '<f4'", "'fortran_order': False", "'shape': (", ")", ", ",
+      "18446744073709551615", "4611686018427387904", "\x01", "\x02"}},
     {"url", FuzzUrl, {"/", "%2f", "%", "..", "//", "/collections/", "/points", "&", "=", "+"}},
 };
 

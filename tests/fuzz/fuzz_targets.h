@@ -16,7 +16,7 @@ struct FuzzTarget {
   std::vector<std::string> words;  // Put into inputs as they are: what random bytes never hit.
 };
 
-// json, filter, query, token, snapshot, sparse, multipart, url.
+// json, filter, query, token, claims, snapshot, sparse, multipart, npy, url.
 std::span<const FuzzTarget> FuzzTargets();
 
 }  // namespace almagest

@@ -46,34 +46,23 @@ TEST_F(PointApiTest, CollectionsComeAndGo) {
             "Not found: Collection `c` doesn't exist!");
 }
 
-// A .npy array of float32 as NumPy writes it.
-std::string Npy(const std::string& shape, const std::vector<float>& values) {
-  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
-  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
-  header += '\n';
-  std::string body("\x93NUMPY\x01\x00", 8);
-  body += static_cast<char>(header.size());
-  body += '\0';
-  body += header;
-  return body.append(reinterpret_cast<const char*>(values.data()), values.size() * 4);
-}
-
 TEST_F(PointApiTest, ArraysAreUpserts) {
-  const NameValues bytes = {{"content-type", "application/octet-stream"}, {"content-length", "1"}};
+  const NameValues bytes = {{"content-type", "Application/Octet-Stream"}, {"content-length", "1"}};
   const auto put = [&](const std::string& query, const std::string& body) {
     return server_.Call("PUT", "/collections/c/points?" + query, body, bytes);
   };
-  EXPECT_EQ(put("first_id=7&vector=d", Npy("3, 2", {1, 2, 3, 4, 5, 6})).status, 200u);
+  EXPECT_EQ(put("first_id=7&vector=d", NpyBody("3, 2", {1, 2, 3, 4, 5, 6})).status, 200u);
   EXPECT_EQ(Point("7").at("vector").at("d"), json::parse("[1, 2]"));
   EXPECT_EQ(Point("9").at("vector").at("d"), json::parse("[5, 6]"));
   // Nothing of what follows changes anything.
-  EXPECT_EQ(put("vector=d", Npy("1, 2", {1, 2})).status, 400u);
-  EXPECT_EQ(put("first_id=1", Npy("1, 2", {1, 2})).status, 400u);  // No unnamed vector.
-  EXPECT_EQ(put("first_id=1&vector=d", Npy("1, 3", {1, 2, 3})).status, 400u);
-  EXPECT_EQ(put("first_id=1&vector=d", Npy("2, 2", {1, 2})).status, 400u);
-  EXPECT_EQ(put("first_id=18446744073709551615&vector=d", Npy("2, 2", {1, 2, 3, 4})).status, 422u);
-  EXPECT_EQ(put("first_id=1&vector=d", Npy("1, 2", {1, std::nanf("")})).status, 422u);
-  const std::string whole = Npy("1, 2", {1, 2});
+  EXPECT_EQ(put("vector=d", NpyBody("1, 2", {1, 2})).status, 400u);
+  EXPECT_EQ(put("first_id=1", NpyBody("1, 2", {1, 2})).status, 400u);  // No unnamed vector.
+  EXPECT_EQ(put("first_id=1&vector=d", NpyBody("1, 3", {1, 2, 3})).status, 400u);
+  EXPECT_EQ(put("first_id=1&vector=d", NpyBody("2, 2", {1, 2})).status, 400u);
+  EXPECT_EQ(put("first_id=18446744073709551615&vector=d", NpyBody("2, 2", {1, 2, 3, 4})).status,
+            422u);
+  EXPECT_EQ(put("first_id=1&vector=d", NpyBody("1, 2", {1, std::nanf("")})).status, 422u);
+  const std::string whole = NpyBody("1, 2", {1, 2});
   for (size_t length = 0; length < whole.size(); length += 3) {
     EXPECT_EQ(put("first_id=1&vector=d", whole.substr(0, length)).status, 400u) << length;
   }

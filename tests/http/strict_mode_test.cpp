@@ -98,6 +98,21 @@ TEST_F(StrictModeTest, LimitsReads) {
                 "\"oversampling\"");
   ExpectRefused("POST", "/points/query/batch", R"({"searches": [{}, {}]})",
                 "2 > 1 for \"search batch size\"");
+  // The same for queries as an array.
+  const auto array = [&](const std::string& options, unsigned rows) {
+    return server_.Call("POST", "/collections/c/points/query/batch?using=d" + options,
+                        NpyBody(std::to_string(rows) + ", 2", std::vector<float>(2 * rows, 1)),
+                        {{"content-type", "application/octet-stream"}, {"content-length", "1"}});
+  };
+  EXPECT_EQ(array("", 1).status, 200u);
+  EXPECT_THAT(array("", 2).error(), HasSubstr("2 > 1 for \"search batch size\""));
+  EXPECT_THAT(array("&limit=11", 1).error(), HasSubstr("Limit exceeded 11 > 10 for \"limit\""));
+  EXPECT_THAT(array("&hnsw_ef=101", 1).error(), HasSubstr("101 > 100 for \"hnsw_ef\""));
+  EXPECT_THAT(array("&exact=true", 1).error(), HasSubstr("Exact search disabled!"));
+  EXPECT_THAT(array("&timeout=3", 1).error(), HasSubstr("3 > 2 for \"timeout\""));
+  Set(R"({"read_rate_limit": 3, "search_max_batchsize": 9, "upsert_max_batchsize": 1})");
+  EXPECT_EQ(array("", 2).status, 200u);
+  EXPECT_THAT(array("", 2).error(), HasSubstr("Operation requires 2 tokens"));
   Set(R"({"enabled": false})");
   ExpectAllowed("POST", "/points/scroll", R"({"limit": 11})");
 }

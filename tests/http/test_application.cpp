@@ -102,4 +102,15 @@ Answer TestApplication::Call(const std::string& method, const std::string& targe
   return answer;
 }
 
+std::string NpyBody(const std::string& shape, const std::vector<float>& values) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::string body("\x93NUMPY\x01\x00", 8);
+  body += static_cast<char>(header.size());
+  body += '\0';
+  body += header;
+  return body.append(reinterpret_cast<const char*>(values.data()), values.size() * 4);
+}
+
 }  // namespace almagest

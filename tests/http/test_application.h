@@ -21,6 +21,9 @@ struct Answer {
   std::string Header(const std::string& name) const;
 };
 
+// A .npy array of float32 as NumPy writes it; `shape` as in "3, 2".
+std::string NpyBody(const std::string& shape, const std::vector<float>& values);
+
 class TestApplication {
  public:
   explicit TestApplication(ApplicationOptions options = {});
