@@ -38,8 +38,12 @@ struct SearchParams {
   // REST `hnsw_ef`, 1..65'536. Default: what was measured when the segment was sealed.
   std::optional<uint32_t> beam_width;
   QuantizedSearch quantized;
-  bool exact = false;                  // Score every matching row.
-  bool indexed_only = false;           // Sealed segments only.
+  bool exact = false;         // Score every matching row.
+  bool indexed_only = false;  // Sealed segments only.
+  // REST `adapter_version`: the version of the searched vector that the query goes through; 0 is
+  // the base vectors' own. Default: the active one. Costs of another one: version_set.h,
+  // row_factors.h.
+  std::optional<VersionId> adapter_version;
   // Points over which the idf of sparse terms is taken. Default: the whole collection.
   std::optional<Filter> idf_corpus;
 };
@@ -159,13 +163,19 @@ struct QueryRequest {
   uint64_t offset = 0;  // Prefetches fetch so many more. A random sample has none.
   PayloadSelector with_payload;
   VectorSelector with_vector;
-  // Answer as if this adapter version of the searched field were the active one (evaluation).
+  // Answer as if this adapter version of the searched field were the active one (evaluation), where
+  // a node does not name one itself.
   std::optional<VersionId> as_version;
   Deadline deadline;
   QueryTrace* trace = nullptr;  // Told how the query was answered, if given (query_trace.h).
   // Finds the collections that lookup_from names; needed where a node has one.
   std::function<Result<std::shared_ptr<Collection>>(const std::string& name)> find_collection;
 };
+
+// The version that a node of the request asks for; nullopt: the active one.
+inline std::optional<VersionId> VersionAsked(const QueryRequest& request, const QueryNode& node) {
+  return node.params.adapter_version ? node.params.adapter_version : request.as_version;
+}
 
 struct Hit {
   PointId id;

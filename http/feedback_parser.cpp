@@ -116,7 +116,7 @@ Result<> ParseFeedbackTarget(const JsonValue& value, TextResolver& texts, Feedba
 
 Result<FeedbackInput> ParseEvent(const JsonValue& value, TextResolver& texts) {
   ALMAGEST_TRY_VOID(
-      value.RefuseUnknownKeys({"query", "using", "user", "time_ms", "weight", "impressions",
+      value.RefuseUnknownKeys({"query", "using", "user", "tag", "time_ms", "weight", "impressions",
                                "clicks", "grades", "preferences", "negatives"}));
   FeedbackInput input;
   ALMAGEST_TRY(const JsonValue query, value.Require("query"));
@@ -124,9 +124,11 @@ Result<FeedbackInput> ParseEvent(const JsonValue& value, TextResolver& texts) {
   FeedbackEvent& event = input.event;
   ALMAGEST_TRY(const auto using_vector, value.FindString("using"));
   ALMAGEST_TRY(const auto user, value.FindString("user"));
+  ALMAGEST_TRY(const auto tag, value.FindString("tag"));
   ALMAGEST_TRY(const auto weight, value.FindDouble("weight"));
   event.vector_name = using_vector.value_or("");
   event.user = user.value_or("");
+  event.tag = tag.value_or("");
   event.weight = weight.value_or(1);
   if (const auto time = value.Find("time_ms")) {
     ALMAGEST_TRY(event.time_ms, time->AsInteger());
@@ -155,6 +157,19 @@ Result<std::optional<int64_t>> FindTime(const HttpRequest& request, std::string_
     return Fail(QueryParameterError(name, "must be a whole number (milliseconds since 1970)"));
   }
   return std::optional<int64_t>(time);
+}
+
+// What every filter may ask for.
+Result<FeedbackFilter> ParseConditions(const JsonValue& value) {
+  FeedbackFilter filter;
+  ALMAGEST_TRY(filter.user, value.FindString("user"));
+  ALMAGEST_TRY(filter.tag, value.FindString("tag"));
+  ALMAGEST_TRY(filter.from_ms, FindTime(value, "from_ms"));
+  ALMAGEST_TRY(filter.until_ms, FindTime(value, "until_ms"));
+  if (const auto point = value.Find("point")) {
+    ALMAGEST_TRY(filter.point, ParsePointId(*point));
+  }
+  return filter;
 }
 
 Result<Grade> ParseJudgedPoint(const JsonValue& value) {
@@ -203,16 +218,10 @@ Result<std::vector<FeedbackInput>> ParseFeedback(const JsonValue& body, TextReso
 }
 
 Result<FeedbackFilter> ParseFeedbackFilter(const JsonValue& body) {
-  ALMAGEST_TRY_VOID(
-      body.RefuseUnknownKeys({"user", "from_ms", "until_ms", "point", "ids", "using", "all"}));
-  FeedbackFilter filter;
-  ALMAGEST_TRY(filter.user, body.FindString("user"));
-  ALMAGEST_TRY(filter.from_ms, FindTime(body, "from_ms"));
-  ALMAGEST_TRY(filter.until_ms, FindTime(body, "until_ms"));
+  ALMAGEST_TRY_VOID(body.RefuseUnknownKeys(
+      {"user", "tag", "from_ms", "until_ms", "point", "ids", "using", "all"}));
+  ALMAGEST_TRY(FeedbackFilter filter, ParseConditions(body));
   ALMAGEST_TRY(filter.vector_name, body.FindString("using"));
-  if (const auto point = body.Find("point")) {
-    ALMAGEST_TRY(filter.point, ParsePointId(*point));
-  }
   if (const auto ids = body.Find("ids")) {
     ALMAGEST_TRY(const auto items, ids->Items());
     if (items.empty()) return Fail(ValueError(ids->path(), "[]", "at least one event id"));
@@ -222,12 +231,23 @@ Result<FeedbackFilter> ParseFeedbackFilter(const JsonValue& body) {
     }
   }
   ALMAGEST_TRY(const auto all, body.FindBool("all"));
-  const bool has_condition = filter.user || filter.from_ms || filter.until_ms || filter.point ||
-                             filter.vector_name || !filter.ids.empty();
+  const bool has_condition = filter != FeedbackFilter();
   if (has_condition == all.value_or(false)) {
     return Fail(FormatError("",
-                            "expected at least one of `user`, `from_ms`, `until_ms`, `point`, "
-                            "`ids` and `using`, or else `all`: true"));
+                            "expected at least one of `user`, `tag`, `from_ms`, `until_ms`, "
+                            "`point`, `ids` and `using`, or else `all`: true"));
+  }
+  return filter;
+}
+
+Result<FeedbackFilter> ParseFeedbackPart(const JsonValue& value) {
+  ALMAGEST_TRY_VOID(value.ExpectObject());
+  ALMAGEST_TRY_VOID(value.RefuseUnknownKeys({"user", "tag", "from_ms", "until_ms", "point"}));
+  ALMAGEST_TRY(FeedbackFilter filter, ParseConditions(value));
+  if (filter == FeedbackFilter()) {
+    return Fail(FormatError(value.path(),
+                            "expected at least one of `user`, `tag`, `from_ms`, `until_ms` and "
+                            "`point`; without `feedback` an adaptation learns from all"));
   }
   return filter;
 }
@@ -235,6 +255,7 @@ Result<FeedbackFilter> ParseFeedbackFilter(const JsonValue& body) {
 Result<FeedbackFilter> ParseFeedbackQuery(const HttpRequest& request) {
   FeedbackFilter filter;
   if (const std::string* user = request.FindQuery("user")) filter.user = *user;
+  if (const std::string* tag = request.FindQuery("tag")) filter.tag = *tag;
   if (const std::string* name = request.FindQuery("using")) filter.vector_name = *name;
   if (const std::string* point = request.FindQuery("point")) {
     ALMAGEST_TRY(filter.point, ParsePointIdText(*point));
@@ -274,6 +295,7 @@ void WriteFeedbackEvent(JsonWriter& json, const FeedbackEvent& event, bool with_
   }
   json.EndObject();
   json.Key("user").String(event.user);
+  json.Key("tag").String(event.tag);
   json.Key("time_ms").Integer(event.time_ms);
   json.Key("weight").Double(event.weight);
   json.Key("impressions").BeginArray();

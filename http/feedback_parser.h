@@ -14,7 +14,7 @@
 namespace almagest {
 
 // {"events": [{...}]}, or one event as the body itself. An event:
-//   {"query": {"vector" | "text" and "model" | "point" | "query_id"}, "using"?, "user"?,
+//   {"query": {"vector" | "text" and "model" | "point" | "query_id"}, "using"?, "user"?, "tag"?,
 //    "time_ms"?, "weight"?, "impressions": [{"id", "rank"}], "clicks": [{"id", "rank"?,
 //    "weight"?}], "grades": [{"id", "grade"}], "preferences": [{"preferred", "over"}], "negatives":
 //    [ids]}
@@ -22,11 +22,14 @@ namespace almagest {
 // and times are checked by the engine.
 Result<std::vector<FeedbackInput>> ParseFeedback(const JsonValue& body, TextResolver& texts);
 
-// {"user", "from_ms", "until_ms", "point", "ids", "using"}; 400 when none is given, since an empty
-// filter would match everything ({"all": true} says that on purpose).
+// {"user", "tag", "from_ms", "until_ms", "point", "ids", "using"}; 400 when none is given, since an
+// empty filter would match everything ({"all": true} says that on purpose).
 Result<FeedbackFilter> ParseFeedbackFilter(const JsonValue& body);
-// The same from query parameters (`user`, `from_ms`, `until_ms`, `point`, `using`); none is fine.
+// The same from query parameters (but `ids`); none is fine.
 Result<FeedbackFilter> ParseFeedbackQuery(const HttpRequest& request);
+// The part of a vector's feedback that an adaptation is about: {"user", "tag", "from_ms",
+// "until_ms", "point"}; 400 when none is given.
+Result<FeedbackFilter> ParseFeedbackPart(const JsonValue& value);
 
 // The points {"id", "grade"?}, grade 0 to 10, 1 where it is not given,
 // of the array `judgements` that `query` must have.

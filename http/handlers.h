@@ -108,6 +108,7 @@ Result<Reply> HandleDeleteBridge(Service& service, const HttpRequest& request);
 
 // version_handlers.cpp
 Result<Reply> HandleListVersions(Service& service, const HttpRequest& request);
+Result<Reply> HandleAddVersion(Service& service, const HttpRequest& request);
 Result<Reply> HandleActivateVersion(Service& service, const HttpRequest& request);
 Result<Reply> HandleRollbackVersion(Service& service, const HttpRequest& request);
 Result<Reply> HandleGetPolicy(Service& service, const HttpRequest& request);

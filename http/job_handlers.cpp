@@ -2,6 +2,7 @@
 #include <chrono>
 #include <memory>
 
+#include "engine/learning/feedback_codec.h"
 #include "engine/learning/trusted_judgements.h"
 #include "http/error_response.h"
 #include "http/feedback_parser.h"
@@ -82,8 +83,8 @@ Result<std::shared_ptr<const TrustedJudgements>> ParseTrusted(const JsonValue& v
 }
 
 Result<AdaptationRequest> ParseAdaptation(const JsonValue& body, TextResolver& texts) {
-  ALMAGEST_TRY_VOID(
-      body.RefuseUnknownKeys({"using", "objective", "options", "seed", "activate", "trusted"}));
+  ALMAGEST_TRY_VOID(body.RefuseUnknownKeys(
+      {"using", "objective", "options", "seed", "activate", "feedback", "trusted"}));
   AdaptationRequest adaptation;
   ALMAGEST_TRY(const auto using_vector, body.FindString("using"));
   ALMAGEST_TRY(const auto objective, body.FindString("objective"));
@@ -92,6 +93,10 @@ Result<AdaptationRequest> ParseAdaptation(const JsonValue& body, TextResolver& t
   adaptation.vector_name = using_vector.value_or("");
   adaptation.objective = objective.value_or(adaptation.objective);
   adaptation.seed = seed.value_or(adaptation.seed);
+  if (const auto feedback = body.Find("feedback")) {
+    ALMAGEST_TRY(adaptation.feedback, ParseFeedbackPart(*feedback));
+    adaptation.activate = false;  // What a tenant's feedback teaches is not for everybody.
+  }
   adaptation.activate = activate.value_or(adaptation.activate);
   if (const auto options = body.Find("options")) {
     ALMAGEST_TRY_VOID(options->ExpectObject());
@@ -162,6 +167,9 @@ void WriteJob(JsonWriter& json, const Job& job, JobDetail detail) {
   json.Key("options").Raw(job.request.options_json.empty() ? "{}" : job.request.options_json);
   json.Key("seed").Unsigned(job.request.seed);
   json.Key("activate").Bool(job.request.activate);
+  if (job.request.feedback != FeedbackFilter()) {
+    json.Key("feedback").Raw(EncodeFilter(job.request.feedback));
+  }
   json.Key("state").String(JobStateName(job.state));
   json.Key("phase").String(job.phase);
   json.Key("fraction").Double(job.fraction);

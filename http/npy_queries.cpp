@@ -16,9 +16,9 @@
 namespace almagest {
 namespace {
 
-constexpr std::array<std::string_view, 11> kParameters = {
+constexpr std::array<std::string_view, 12> kParameters = {
     "using",   "limit", "offset",       "score_threshold", "with_payload", "with_vector",
-    "hnsw_ef", "exact", "indexed_only", "timeout",         "consistency"};
+    "hnsw_ef", "exact", "indexed_only", "adapter_version", "timeout",      "consistency"};
 
 Error ArrayError(std::string_view place, std::string_view value, std::string_view must_be) {
   return Error{ErrorCode::kOutOfRange,
@@ -70,6 +70,10 @@ Result<QueryRequest> ReadShared(const HttpRequest& request) {
     ALMAGEST_TRY(const uint64_t width, QueryUnsigned(request, "hnsw_ef", 1, kBeamWidthMax, 1));
     node.params.beam_width = static_cast<uint32_t>(width);
   }
+  if (request.FindQuery("adapter_version") != nullptr) {
+    ALMAGEST_TRY(const uint64_t id, QueryUnsigned(request, "adapter_version", 0, UINT32_MAX, 0));
+    node.params.adapter_version = static_cast<VersionId>(id);
+  }
   if (with_payload) shared.with_payload.mode = PayloadSelector::Mode::kAll;
   if (with_vector) shared.with_vector.kind = VectorSelector::Kind::kAll;
   return shared;
@@ -95,7 +99,8 @@ Result<std::vector<ParsedQuery>> ParseNpyQueries(const HttpRequest& request) {
     }
     ParsedQuery& query = queries[row];
     query.request = shared;
-    query.logged = LoggedLeg{shared.root.using_vector, vector, std::nullopt};
+    query.logged = LoggedLeg{shared.root.using_vector, vector, std::nullopt,
+                             shared.root.params.adapter_version};
     query.request.root.query = NearestQuery{std::move(vector)};
   }
   return queries;

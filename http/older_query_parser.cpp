@@ -76,6 +76,7 @@ Result<ParsedQuery> ParseSearchRequest(const JsonValue& body, TextResolver& text
   }
   node.query = std::move(nearest);
   ALMAGEST_TRY_VOID(FindCommonFields(body, parsed.request));
+  if (parsed.logged) parsed.logged->version = node.params.adapter_version;
   return parsed;
 }
 

@@ -195,11 +195,13 @@ Result<QueryNode> QueryParser::ParseNode(const JsonValue& value, size_t depth) {
     }
   }
   ALMAGEST_TRY(node.using_vector, FindUsing(value));
+  const bool logged_before = logged_.has_value();
   if (const auto query = value.Find("query")) {
     ALMAGEST_TRY(node.query, ParseQuery(*query, node));
   }
   ALMAGEST_TRY(node.filter, FindFilter(value));
   ALMAGEST_TRY(node.params, FindSearchParams(value));
+  if (logged_ && !logged_before) logged_->version = node.params.adapter_version;
   ALMAGEST_TRY(node.score_threshold, FindScoreThreshold(value));
   ALMAGEST_TRY(node.limit, FindLimit(value, "limit"));
   ALMAGEST_TRY(node.lookup_from, FindLookupFrom(value));

@@ -25,6 +25,7 @@ struct LoggedLeg {
   std::string vector_name;
   DenseVector vector;
   std::optional<std::string> text;
+  std::optional<VersionId> version = std::nullopt;  // If the leg names one.
 };
 
 inline constexpr size_t kSearchesMax = 4096;  // Queries of one batch.

@@ -54,6 +54,10 @@ Result<SearchParams> FindSearchParams(const JsonValue& body) {
     ALMAGEST_TRY(const uint64_t width, beam->AsUnsignedIn(1, kBeamWidthMax));
     params.beam_width = static_cast<uint32_t>(width);
   }
+  if (const auto version = value->Find("adapter_version")) {
+    ALMAGEST_TRY(const uint64_t id, version->AsUnsignedIn(0, UINT32_MAX));
+    params.adapter_version = static_cast<VersionId>(id);
+  }
   ALMAGEST_TRY(const auto exact, value->FindBool("exact"));
   ALMAGEST_TRY(const auto indexed_only, value->FindBool("indexed_only"));
   params.exact = exact.value_or(false);

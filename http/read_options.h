@@ -17,7 +17,8 @@ Result<VectorSelector> FindVectorSelector(const JsonValue& body);
 
 // "" when absent.
 Result<std::string> FindUsing(const JsonValue& value);
-// `params`. 400 for what this server does not have (named), 422 for hnsw_ef out of range.
+// `params`. 400 for what this server does not have (named), 422 for hnsw_ef or
+// adapter_version out of range.
 Result<SearchParams> FindSearchParams(const JsonValue& body);
 // From 1 up (422); kQueryLimitDefault when absent.
 Result<uint64_t> FindLimit(const JsonValue& body, std::string_view key);

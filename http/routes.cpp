@@ -98,6 +98,8 @@ constexpr Route kRoutes[] = {
      kManage},
     {"DELETE", "/collections/{collection}/bridges/{bridge}", HandleDeleteBridge, kManage},
     {"GET", "/collections/{collection}/versions", HandleListVersions, kRead},
+    {"POST", "/collections/{collection}/versions", HandleAddVersion, kManage,
+     RouteBody::kJsonOrBytes},
     {"POST", "/collections/{collection}/versions/{version}/activate", HandleActivateVersion,
      kManage},
     {"POST", "/collections/{collection}/versions/rollback", HandleRollbackVersion, kManage},

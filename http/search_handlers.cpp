@@ -3,6 +3,7 @@
 
 #include <unordered_set>
 
+#include "engine/search/named_version.h"
 #include "engine/search/query_executor.h"
 #include "http/content_type.h"
 #include "http/error_response.h"
@@ -51,7 +52,10 @@ Result<> RunLogged(Service& service, const Collection& collection, ParsedQuery& 
   } else {
     ALMAGEST_TRY(answer.hits, ExecuteQuery(collection, parsed.request));
   }
-  if (const auto versions = collection.Versions(logged.vector_name)) {
+  logged.version_named = NamesVersion(parsed.request.root);
+  if (parsed.logged->version) {
+    logged.version = *parsed.logged->version;
+  } else if (const auto versions = collection.Versions(logged.vector_name)) {
     logged.version = (*versions)->active();
   }
   logged.results.reserve(answer.hits.size());

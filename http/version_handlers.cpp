@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "http/error_response.h"
 #include "http/handlers.h"
@@ -264,6 +265,24 @@ Result<Reply> HandleListVersions(Service& service, const HttpRequest& request) {
                service.database.learning().DescribeVersions(*collection, field));
   JsonWriter json = BeginResult();
   json.Raw(report);
+  return ResultReply(std::move(json));
+}
+
+// The body is an adapter file (docs/job-folder.md), trained elsewhere; what it says is checked by
+// the engine.
+Result<Reply> HandleAddVersion(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  ALMAGEST_TRY(const auto versions, collection->Versions(field));
+  AdapterVersion version;
+  version.parent = versions->active();
+  version.created_at_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                              std::chrono::system_clock::now().time_since_epoch())
+                              .count();
+  ALMAGEST_TRY(const VersionId id,
+               collection->AddVersion(field, std::move(version), std::string(request.body)));
+  JsonWriter json = BeginResult();
+  json.BeginObject().Key("using").String(field).Key("version").Unsigned(id).EndObject();
   return ResultReply(std::move(json));
 }
 

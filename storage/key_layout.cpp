@@ -223,7 +223,7 @@ std::optional<LearningKeyParts> ParseLearningKey(std::string_view key) {
   const auto kind = reader.Read<uint8_t>();
   parts.number = reader.Read<uint64_t>();
   const bool known = kind >= static_cast<uint8_t>(LearningKind::kVersion) &&
-                     kind <= static_cast<uint8_t>(LearningKind::kBridge);
+                     kind <= static_cast<uint8_t>(LearningKind::kAdapter);
   if (!reader.AtEnd() || !known) return std::nullopt;
   parts.kind = static_cast<LearningKind>(kind);
   return parts;

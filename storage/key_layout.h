@@ -39,7 +39,14 @@ struct KeyRange {
 KeyRange PrefixRange(std::string prefix);
 
 // What kLearning holds; the number is part of the format.
-enum class LearningKind : uint8_t { kVersion = 1, kJob = 2, kReport = 3, kPolicy = 4, kBridge = 5 };
+enum class LearningKind : uint8_t {
+  kVersion = 1,
+  kJob = 2,
+  kReport = 3,
+  kPolicy = 4,
+  kBridge = 5,
+  kAdapter = 6,  // The matrices of a version, under its number.
+};
 
 std::string NextCollectionIdKey();
 std::string AliasKey(std::string_view alias);

@@ -1,6 +1,7 @@
 // Vectors that come and go while the collection serves. Segments are never touched: those that
 // exist have no such vector, or go on carrying one that nobody asks for until they are rewritten.
 #include "engine/collection/collection_state.h"
+#include "engine/collection/version_store.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
 
@@ -89,7 +90,8 @@ Result<WriteResult> Collection::AddVector(const std::string& name, const NewVect
     state.terms[field.id];
   } else if (field.is_dense()) {
     state.versions[field.id] = std::make_shared<const VersionSet>(
-        field.dimension, field.normalised(), std::vector<AdapterVersion>(), VersionId{0});
+        field.dimension, field.normalised(), std::vector<AdapterVersion>(), VersionId{0},
+        AdapterReader(state.store, state.id, field.id, field.dimension));
   }
   state.FreezeGrowing();  // It has no place for the field.
   state.PublishView();
@@ -115,10 +117,10 @@ Result<WriteResult> Collection::RemoveVector(const std::string& name,
   const KeyRange vectors = VectorRange(state.id, id);
   batch.DeleteRange(ColumnFamily::kVectors, vectors.first, vectors.limit);
   batch.DeleteRange(ColumnFamily::kSparse, vectors.first, vectors.limit);
-  batch.DeleteRange(ColumnFamily::kLearning,
-                    LearningKey(state.id, LearningKind::kVersion, VersionNumber(id, 0)),
-                    LearningKey(state.id, LearningKind::kVersion,
-                                VersionNumber(static_cast<FieldId>(id + 1), 0)));
+  for (const LearningKind kind : {LearningKind::kVersion, LearningKind::kAdapter}) {
+    batch.DeleteRange(ColumnFamily::kLearning, LearningKey(state.id, kind, VersionNumber(id, 0)),
+                      LearningKey(state.id, kind, VersionNumber(static_cast<FieldId>(id + 1), 0)));
+  }
   batch.Delete(ColumnFamily::kLearning, LearningKey(state.id, LearningKind::kPolicy, id));
   BridgeTable bridges;
   DropBridges(state, id, &batch, &bridges);

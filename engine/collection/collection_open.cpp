@@ -31,13 +31,19 @@ Result<> LoadAdapters(CollectionState& state) {
   for (const auto& [field, dimension] : dimensions) {
     std::vector<AdapterVersion>& versions = loaded[field];
     const VersionId active = state.manifest.fields[field].active;
-    if (active != 0 && std::ranges::find(versions, active, &AdapterVersion::id) == versions.end()) {
+    const auto found = std::ranges::find(versions, active, &AdapterVersion::id);
+    if (active != 0 && found == versions.end()) {
       return Fail(ErrorCode::kCorruption, "vector '" + state.fields[field].name +
                                               "' has no stored version " + std::to_string(active) +
                                               ", which is the active one");
     }
+    if (active != 0) {
+      ALMAGEST_TRY(AdapterMaps maps, ReadAdapter(state.store, state.id, field, active, dimension));
+      found->maps = std::make_shared<const AdapterMaps>(std::move(maps));
+    }
     state.versions[field] = std::make_shared<const VersionSet>(
-        dimension, state.fields[field].normalised(), std::move(versions), active);
+        dimension, state.fields[field].normalised(), std::move(versions), active,
+        AdapterReader(state.store, state.id, field, dimension));
   }
   return {};
 }

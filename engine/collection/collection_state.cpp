@@ -130,7 +130,7 @@ GrowingSegment& CollectionState::GrowingWithRoom() {
       continue;
     }
     const VersionSet& set = *versions.at(field.id);
-    const auto& document = set.Find(set.active())->document;
+    const auto& document = set.active_maps().document;
     const bool mapped = document != nullptr && !document->is_identity();
     dense.push_back({field.id, field.dimension, set.active(), mapped && field.normalised()});
   }
@@ -236,7 +236,7 @@ std::vector<RowLocation> AppendRows(CollectionState& state, std::span<const Base
     }
     mine.norms.assign(count, 1.0f);
     const VersionSet& set = *state.versions.at(field.id);
-    const auto& document = set.Find(set.active())->document;
+    const auto& document = set.active_maps().document;
     if (count == 0 || document == nullptr || document->is_identity()) {
       mine.vectors = std::move(base);
       continue;

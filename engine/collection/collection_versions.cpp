@@ -81,11 +81,11 @@ Result<VersionId> Collection::AddVersion(const std::string& vector_name, Adapter
   if (version.status != VersionStatus::kRejected) version.status = VersionStatus::kCandidate;
   ALMAGEST_TRY_VOID(ParseAdapter(adapter_safetensors, field->dimension, &version));
   version.fusion = LearnedFusionOf(version.report_json);
-  if (version.document) {
+  if (const auto& document = version.maps->document) {
     // What cannot be inverted could never be left again, nor searched by another version.
-    ALMAGEST_TRY_VOID(
-        CrossVersionMap::Compose(LinearMap::Identity(field->dimension), *version.document));
+    ALMAGEST_TRY_VOID(CrossVersionMap::Compose(LinearMap::Identity(field->dimension), *document));
   }
+  version.maps = nullptr;  // Read when it is searched by.
   const std::lock_guard versions_lock(state.versions_mutex);
   const std::lock_guard lock(state.writer_mutex);
   const VersionSet& set = *state.versions.at(field->id);
@@ -115,7 +115,7 @@ Result<> Collection::PrepareVersion(const std::string& vector_name, VersionId ve
                 "vector '" + vector_name + "' has no version " + std::to_string(version));
   }
   for (const auto& segment : current->segments) {
-    ALMAGEST_TRY_VOID(PrepareRowFactors(set, *segment, field->id, version));
+    ALMAGEST_TRY_VOID(PrepareRowFactors(set, *segment, field->id, version, /*keep=*/true));
   }
   return {};
 }
@@ -138,8 +138,12 @@ Result<> Collection::ActivateVersion(const std::string& vector_name, VersionId v
   }
   // What was written or rewritten since.
   for (const SegmentHandle& handle : state.segments) {
-    ALMAGEST_TRY_VOID(PrepareRowFactors(set, *handle.segment(), field->id, version));
+    ALMAGEST_TRY_VOID(PrepareRowFactors(set, *handle.segment(), field->id, version, /*keep=*/true));
   }
+  // Only what the active version is made of has to be in memory.
+  std::vector<AdapterVersion> versions = set.versions();
+  ALMAGEST_TRY(const auto maps, set.Maps(version));
+  for (AdapterVersion& known : versions) known.maps = known.id == version ? maps : nullptr;
   const VersionId previous = set.active();
   ManifestRecord next = state.manifest;
   FieldVersions& numbers = next.fields[field->id];
@@ -154,10 +158,10 @@ Result<> Collection::ActivateVersion(const std::string& vector_name, VersionId v
   if (state.growing && !set.SameDocumentMap(state.growing->version(field->id), version)) {
     state.FreezeGrowing();
   }
-  state.versions[field->id] = set.Successor(set.versions(), version);
-  state.PublishView();
   // The previous one stays ready for a rollback.
-  const std::array<VersionId, 2> kept = {version, previous};
+  const std::array<VersionId, 2> kept = {set.DocumentGroup(version), set.DocumentGroup(previous)};
+  state.versions[field->id] = set.Successor(std::move(versions), version);
+  state.PublishView();
   for (const SegmentHandle& handle : state.segments) {
     handle.segment()->KeepRowFactors(field->id, kept);
   }

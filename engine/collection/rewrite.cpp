@@ -131,7 +131,7 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
     const auto versions = sources.versions.find(field.id);
     if (dense == config.dense.end() || versions == sources.versions.end()) continue;
     const VersionSet& set = *versions->second;
-    plan.dense.push_back({field.id, dense->second, set.active(), set.Find(set.active())->document});
+    plan.dense.push_back({field.id, dense->second, set.active(), set.active_maps().document});
   }
   for (const auto& [slot, sequence] : rows) {
     plan.slots.push_back(slot);
@@ -141,16 +141,20 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
   return plan;
 }
 
-// The factors that searches ask the sources for, and those of the active versions.
+// The factors that were prepared for the sources, and those of the active versions. What searches
+// by other versions made on their way, they make again.
 Result<> PrepareLikeSources(const std::map<FieldId, std::shared_ptr<const VersionSet>>& versions,
                             const Sources& sources, const Segment& segment) {
   std::set<std::pair<FieldId, VersionId>> targets;
-  for (const auto& [field, set] : versions) targets.emplace(field, set->active());
+  for (const auto& [field, set] : versions) {
+    targets.emplace(field, set->DocumentGroup(set->active()));
+  }
   for (const SegmentHandle& handle : sources.handles) {
-    for (const auto& target : handle.segment()->factor_targets()) targets.insert(target);
+    for (const auto& target : handle.segment()->kept_factor_targets()) targets.insert(target);
   }
   for (const auto& [field, target] : targets) {
-    ALMAGEST_TRY_VOID(PrepareRowFactors(*versions.at(field), segment, field, target));
+    ALMAGEST_TRY_VOID(
+        PrepareRowFactors(*versions.at(field), segment, field, target, /*keep=*/true));
   }
   return {};
 }

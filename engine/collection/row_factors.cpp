@@ -48,16 +48,20 @@ float NormOf(const float* mapped, float scale, std::span<const float> offset) {
 
 Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& versions,
                                                             const Segment& segment, FieldId field,
-                                                            VersionId target) {
+                                                            VersionId target, bool keep) {
   using Factors = std::shared_ptr<const RowFactors>;
   const uint32_t rows = segment.row_count();
   const auto dense = segment.dense(field);
   if (!dense || !versions.normalised()) return Factors();
   ALMAGEST_TRY(const auto cross, versions.Cross(target, dense->version));
   if (!cross) return Factors();
-  const auto known = segment.row_factors(field, target);
+  const VersionId group = versions.DocumentGroup(target);
+  const auto known = segment.row_factors(field, group);
   const auto known_rows = known ? static_cast<uint32_t>(known->scale.size()) : 0;
-  if (known && known_rows >= rows) return known;
+  if (known && known_rows >= rows) {
+    if (keep) segment.SetRowFactors(field, group, known, keep);
+    return known;
+  }
 
   auto factors = std::make_shared<RowFactors>();
   if (known) *factors = *known;
@@ -85,7 +89,7 @@ Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& ve
       factors->offset[row] = usable ? 1.0f / norm : 0.0f;
     }
   }
-  segment.SetRowFactors(field, target, factors);
+  segment.SetRowFactors(field, group, factors, keep);
   return Factors(std::move(factors));
 }
 

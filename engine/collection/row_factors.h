@@ -12,7 +12,8 @@ namespace almagest {
 // Makes sure that `segment` holds factors for searching its rows of `field` as `target`, for all
 // rows published when the call began. Does nothing when the document maps are the same, or when
 // the field is not normalised (its scores need no per-row factor). Factors that are there already
-// are extended, not computed again.
+// are extended, not computed again. They are set for the target's document group; with `keep` they
+// stay (Segment::SetRowFactors).
 // With n_k the stored norm of row r_k (1 where none is stored) and M, v of version_set.h:
 //   n_t = |n_k M r_k + v|,  scale = n_k / n_t,  offset = 1 / n_t  (both 0 where n_t is 0: the
 // point then has score 0, as a zero vector has).
@@ -20,6 +21,6 @@ namespace almagest {
 // Returns them; nullptr where nothing is needed.
 Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& versions,
                                                             const Segment& segment, FieldId field,
-                                                            VersionId target);
+                                                            VersionId target, bool keep);
 
 }  // namespace almagest

@@ -39,6 +39,9 @@ struct RowFactors {
   std::vector<float> offset;
 };
 
+// Of one segment, of factors that nothing keeps.
+inline constexpr size_t kSpareFactorBytesMax = size_t{32} << 20;
+
 class Segment {
  public:
   struct DenseField {
@@ -83,25 +86,34 @@ class Segment {
   virtual uint64_t bytes_on_disk() const = 0;
   virtual uint64_t bytes_in_memory() const = 0;
 
-  // Factors for searching this segment's rows of `field` as version `target`; nullptr until they
-  // have been set (Collection::PrepareVersion). Thread-safe.
+  // Factors for searching this segment's rows of `field` as the versions of the document group
+  // `target` (VersionSet::DocumentGroup); nullptr until they have been set. Thread-safe.
   std::shared_ptr<const RowFactors> row_factors(FieldId field, VersionId target) const;
-  // Const: factors are a cache beside the immutable rows.
-  void SetRowFactors(FieldId field, VersionId target,
-                     std::shared_ptr<const RowFactors> factors) const;
-  // Forgets the field's factors for all but `kept`: 8 bytes a row and version. A search that needs
-  // others again has them computed again.
+  // 8 bytes a row and target. Those with `keep` stay until KeepRowFactors; of the others those that
+  // were asked for last, up to kSpareFactorBytesMax (and the last one in any case): a search that
+  // needs one again has it computed again. Const: factors are a cache beside the immutable rows.
+  void SetRowFactors(FieldId field, VersionId target, std::shared_ptr<const RowFactors> factors,
+                     bool keep) const;
+  // Of the field's factors that are kept, forgets all but `kept`.
   void KeepRowFactors(FieldId field, std::span<const VersionId> kept) const;
-  // What factors have been set for, so that a segment that replaces this one gets the same.
-  std::vector<std::pair<FieldId, VersionId>> factor_targets() const;
+  // What is kept, so that a segment that replaces this one gets the same.
+  std::vector<std::pair<FieldId, VersionId>> kept_factor_targets() const;
 
  protected:
   explicit Segment(uint64_t id) : id_(id) {}
 
  private:
   const uint64_t id_;
+  struct HeldFactors {
+    std::shared_ptr<const RowFactors> factors;
+    bool kept = false;
+    uint64_t asked_at = 0;  // By factors_clock_.
+  };
+  void DropSpareFactors() const;  // Under factors_mutex_.
+
   mutable std::mutex factors_mutex_;
-  mutable std::map<std::pair<FieldId, VersionId>, std::shared_ptr<const RowFactors>> factors_;
+  mutable uint64_t factors_clock_ = 0;
+  mutable std::map<std::pair<FieldId, VersionId>, HeldFactors> factors_;
 };
 
 }  // namespace almagest

@@ -1,11 +1,13 @@
 #include "engine/collection/version_set.h"
 
 #include <algorithm>
-#include <mutex>
+#include <map>
 
+#include "engine/collection/map_cache.h"
 #include "engine/collection/vector_values.h"
 #include "engine/linalg/row_kernels.h"
 #include "storage/base/check.h"
+#include "storage/base/checksum.h"
 
 namespace almagest {
 namespace {
@@ -14,17 +16,36 @@ bool IsIdentity(const std::shared_ptr<const LinearMap>& map) {
   return map == nullptr || map->is_identity();
 }
 
-bool SameMap(const std::shared_ptr<const LinearMap>& a, const std::shared_ptr<const LinearMap>& b) {
-  if (a == b || (IsIdentity(a) && IsIdentity(b))) return true;
-  if (IsIdentity(a) || IsIdentity(b)) return false;
-  return std::ranges::equal(a->weights(), b->weights()) && std::ranges::equal(a->bias(), b->bias());
+size_t BytesOf(const std::shared_ptr<const LinearMap>& map) {
+  return IsIdentity(map) ? 0 : (map->weights().size() + map->bias().size()) * sizeof(float);
+}
+
+std::string HexText(uint64_t value) {
+  std::string text(16, '0');
+  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 15];
+  return text;
 }
 
 }  // namespace
 
+std::string DocumentKeyOf(const AdapterMaps& maps) {
+  if (IsIdentity(maps.document)) return "";
+  const auto weights = maps.document->weights();
+  const auto bias = maps.document->bias();
+  // Without a bias it is the same map as with one of zeros.
+  const std::vector<float> zeros(bias.empty() ? maps.document->dimensions() : 0, 0.0f);
+  const uint64_t of_weights = Checksum(weights.data(), weights.size_bytes());
+  const uint64_t of_bias = bias.empty() ? Checksum(zeros.data(), zeros.size() * sizeof(float))
+                                        : Checksum(bias.data(), bias.size_bytes());
+  return HexText(of_weights) + HexText(of_bias);
+}
+
 struct VersionSet::Cache {
-  std::mutex mutex;
-  std::map<std::pair<VersionId, VersionId>, std::shared_ptr<const CrossVersionMap>> maps;
+  Cache(ReadMaps read_maps, size_t map_bytes_max)
+      : read(std::move(read_maps)), maps(map_bytes_max), composed(map_bytes_max) {}
+  const ReadMaps read;
+  MapCache<VersionId, AdapterMaps> maps;
+  MapCache<std::pair<VersionId, VersionId>, CrossVersionMap> composed;  // By document groups.
 };
 
 std::string_view VersionStatusName(VersionStatus status) {
@@ -42,12 +63,17 @@ std::string_view VersionStatusName(VersionStatus status) {
 }
 
 VersionSet::VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
-                       VersionId active)
+                       VersionId active, ReadMaps read, size_t map_bytes_max)
+    : VersionSet(dimension, normalised, std::move(versions), active,
+                 std::make_shared<Cache>(std::move(read), map_bytes_max)) {}
+
+VersionSet::VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
+                       VersionId active, std::shared_ptr<Cache> cache)
     : dimension_(dimension),
       normalised_(normalised),
       versions_(std::move(versions)),
       active_(active),
-      cache_(std::make_shared<Cache>()) {
+      cache_(std::move(cache)) {
   std::ranges::sort(versions_, {}, &AdapterVersion::id);
   if (versions_.empty() || versions_.front().id != 0) {
     AdapterVersion identity;
@@ -55,29 +81,31 @@ VersionSet::VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterV
     identity.status = VersionStatus::kRetired;
     versions_.insert(versions_.begin(), std::move(identity));
   }
-  for (size_t i = 0; i < versions_.size(); ++i) {
-    VersionId group = versions_[i].id;
-    for (size_t j = 0; j < i; ++j) {
-      if (!SameMap(versions_[j].document, versions_[i].document)) continue;
-      group = versions_[j].id;
-      break;
+  const auto identity = std::make_shared<const AdapterMaps>();
+  versions_.front().maps = identity;
+  std::map<std::string_view, VersionId> first_of_group;
+  for (AdapterVersion& version : versions_) {
+    if (!version.maps && !cache_->read) version.maps = identity;
+    if (version.maps && version.document_key.empty()) {
+      version.document_key = DocumentKeyOf(*version.maps);
     }
-    document_groups_[versions_[i].id] = group;
-    if (versions_[i].id == active_) {
-      versions_[i].status = VersionStatus::kActive;
-    } else if (versions_[i].status == VersionStatus::kActive) {
-      versions_[i].status = VersionStatus::kRetired;
+    document_groups_.push_back(
+        first_of_group.try_emplace(version.document_key, version.id).first->second);
+    if (version.id == active_) {
+      version.status = VersionStatus::kActive;
+    } else if (version.status == VersionStatus::kActive) {
+      version.status = VersionStatus::kRetired;
     }
   }
-  ALMAGEST_CHECK(Find(active_) != nullptr);
+  const AdapterVersion* found = Find(active_);
+  ALMAGEST_CHECK(found != nullptr && found->maps != nullptr);
+  active_maps_ = found->maps;
 }
 
 std::shared_ptr<const VersionSet> VersionSet::Successor(std::vector<AdapterVersion> versions,
                                                         VersionId active) const {
-  auto successor =
-      std::make_shared<VersionSet>(dimension_, normalised_, std::move(versions), active);
-  successor->cache_ = cache_;
-  return successor;
+  return std::shared_ptr<const VersionSet>(
+      new VersionSet(dimension_, normalised_, std::move(versions), active, cache_));
 }
 
 const AdapterVersion* VersionSet::Find(VersionId id) const {
@@ -86,26 +114,37 @@ const AdapterVersion* VersionSet::Find(VersionId id) const {
 }
 
 VersionId VersionSet::DocumentGroup(VersionId version) const {
-  const auto found = document_groups_.find(version);
-  return found == document_groups_.end() ? version : found->second;
+  const AdapterVersion* found = Find(version);
+  return found == nullptr ? version : document_groups_[static_cast<size_t>(found - &versions_[0])];
 }
 
 bool VersionSet::SameDocumentMap(VersionId a, VersionId b) const {
   return DocumentGroup(a) == DocumentGroup(b);
 }
 
-std::vector<float> VersionSet::MapQuery(VersionId version, std::span<const float> base) const {
-  std::vector<float> room;
-  const std::span<const float> mapped = MapQuery(version, base, room);
-  if (mapped.data() == base.data()) room.assign(base.begin(), base.end());
-  return room;
+Result<std::shared_ptr<const AdapterMaps>> VersionSet::Maps(VersionId version) const {
+  if (version == active_) return active_maps_;
+  const AdapterVersion* adapter = Find(version);
+  if (adapter == nullptr) {
+    return Fail(ErrorCode::kNotFound, "there is no version " + std::to_string(version));
+  }
+  if (adapter->maps) return adapter->maps;
+  if (auto known = cache_->maps.Find(version)) return known;
+  ALMAGEST_CHECK(cache_->read != nullptr);
+  // Read without a lock: others must not wait for it. Two threads may do it twice.
+  ALMAGEST_TRY(AdapterMaps maps, cache_->read(version));
+  const size_t bytes = BytesOf(maps.query) + BytesOf(maps.document);
+  return cache_->maps.Add(version, std::make_shared<const AdapterMaps>(std::move(maps)), bytes);
 }
 
-std::span<const float> VersionSet::MapQuery(VersionId version, std::span<const float> base,
-                                            std::vector<float>& room) const {
+Result<std::span<const float>> VersionSet::MapQuery(VersionId version, std::span<const float> base,
+                                                    std::vector<float>& room) const {
   ALMAGEST_CHECK(base.size() == dimension_);
-  const AdapterVersion* adapter = Find(version);
-  ALMAGEST_CHECK(adapter != nullptr);
+  std::shared_ptr<const AdapterMaps> other;
+  if (version != active_) {
+    ALMAGEST_TRY(other, Maps(version));
+  }
+  const AdapterMaps& maps = other ? *other : active_maps();
   if (normalised_) {
     room.assign(base.begin(), base.end());
     if (room.size() < kSequentialBelow) {
@@ -115,37 +154,32 @@ std::span<const float> VersionSet::MapQuery(VersionId version, std::span<const f
     }
     base = room;
   }
-  if (IsIdentity(adapter->query)) return base;
+  if (IsIdentity(maps.query)) return base;
   std::vector<float> mapped(base.size());
-  adapter->query->Apply(base, mapped, normalised_);
+  maps.query->Apply(base, mapped, normalised_);
   room = std::move(mapped);
-  return room;
+  return std::span<const float>(room);
 }
 
 Result<std::shared_ptr<const CrossVersionMap>> VersionSet::Cross(VersionId query_version,
                                                                  VersionId row_version) const {
-  const AdapterVersion* target = Find(query_version);
-  const AdapterVersion* stored = Find(row_version);
-  if (target == nullptr || stored == nullptr) {
-    return Fail(
-        ErrorCode::kNotFound,
-        "there is no version " + std::to_string(target == nullptr ? query_version : row_version));
+  for (const VersionId version : {query_version, row_version}) {
+    if (Find(version) != nullptr) continue;
+    return Fail(ErrorCode::kNotFound, "there is no version " + std::to_string(version));
   }
   const std::pair key{DocumentGroup(query_version), DocumentGroup(row_version)};
   if (key.first == key.second) return std::shared_ptr<const CrossVersionMap>();
-  {
-    const std::lock_guard lock(cache_->mutex);
-    const auto found = cache_->maps.find(key);
-    if (found != cache_->maps.end()) return found->second;
-  }
-  // Composed without the lock: other pairs must not wait for it. Two threads may do it twice.
+  if (auto known = cache_->composed.Find(key)) return known;
+  // Composed without a lock as well.
+  ALMAGEST_TRY(const auto target, Maps(query_version));
+  ALMAGEST_TRY(const auto stored, Maps(row_version));
   const LinearMap identity = LinearMap::Identity(dimension_);
   ALMAGEST_TRY(CrossVersionMap composed,
                CrossVersionMap::Compose(target->document ? *target->document : identity,
                                         stored->document ? *stored->document : identity));
-  auto map = std::make_shared<const CrossVersionMap>(std::move(composed));
-  const std::lock_guard lock(cache_->mutex);
-  return cache_->maps.emplace(key, std::move(map)).first->second;
+  const size_t bytes = (composed.transform().size() + composed.offset().size()) * sizeof(float);
+  return cache_->composed.Add(key, std::make_shared<const CrossVersionMap>(std::move(composed)),
+                              bytes);
 }
 
 }  // namespace almagest

@@ -7,10 +7,14 @@
 //     with M = W_t W_k^-1,  v = b_t - M b_k
 // Dot-product fields are not normalised: n = 1 everywhere.
 //
+// There may be thousands of versions, one for each tenant of an application. What is known of each
+// is in memory; the maps of the active one are as well, those of the others are read when a search
+// asks for them, and the latest asked for stay (kMapBytesMax of them, and as many bytes of M).
+//
 // Immutable after construction (the collection replaces the whole set), so freely shared.
 #pragma once
 
-#include <map>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,25 +36,43 @@ struct LearnedFusion {
   double text = 1;
 };
 
+// The two sides of a version. nullptr: the identity.
+struct AdapterMaps {
+  std::shared_ptr<const LinearMap> query;
+  std::shared_ptr<const LinearMap> document;
+};
+// The same for equal document maps, and for no others: empty for the identity, else 32 hex digits
+// (two checksums of the weights and the bias). Cost: a pass over them.
+std::string DocumentKeyOf(const AdapterMaps& maps);
+
 struct AdapterVersion {
   VersionId id = 0;
   VersionId parent = 0;
   std::string kind;  // "identity", "whitening", "query_low_rank", "two_sided_linear".
   VersionStatus status = VersionStatus::kCandidate;
-  int64_t created_at_ms = 0;                  // Unix time.
-  std::string job_id;                         // Empty: uploaded or built in.
-  std::string report_json = "{}";             // The trainer's report; opaque here.
-  std::optional<LearnedFusion> fusion;        // Of that report (LearnedFusionOf, version_store.h).
-  std::shared_ptr<const LinearMap> query;     // nullptr: identity.
-  std::shared_ptr<const LinearMap> document;  // nullptr: identity.
+  int64_t created_at_ms = 0;            // Unix time.
+  std::string job_id;                   // Empty: uploaded or built in.
+  std::string report_json = "{}";       // The trainer's report; opaque here.
+  std::optional<LearnedFusion> fusion;  // Of that report (LearnedFusionOf, version_store.h).
+  std::string document_key;             // DocumentKeyOf its maps.
+  // nullptr: to be read when they are needed (VersionSet::Maps).
+  std::shared_ptr<const AdapterMaps> maps;
 };
+
+// Of one vector: maps of versions that are not active, and as much of composed ones.
+inline constexpr size_t kMapBytesMax = size_t{64} << 20;
 
 class VersionSet {
  public:
+  // Reads the maps of a version from where they are stored. Called by many threads at once.
+  using ReadMaps = std::function<Result<AdapterMaps>(VersionId)>;
+
+  // The active version comes with its maps; `read` finds those of others. Where there is no `read`,
+  // a version without maps is the identity.
   VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
-             VersionId active);
-  // A set of the same field with other versions or another active one. Shares the cache of cross
-  // maps, so maps once composed (PrepareVersion) are there when a search needs them.
+             VersionId active, ReadMaps read = nullptr, size_t map_bytes_max = kMapBytesMax);
+  // A set of the same field with other versions or another active one. Shares the cached maps, so
+  // those once composed (PrepareVersion) are there when a search needs them.
   std::shared_ptr<const VersionSet> Successor(std::vector<AdapterVersion> versions,
                                               VersionId active) const;
   VersionId active() const { return active_; }
@@ -58,28 +80,37 @@ class VersionSet {
   bool normalised() const { return normalised_; }
   const AdapterVersion* Find(VersionId id) const;  // nullptr if unknown. 0 always exists.
   const std::vector<AdapterVersion>& versions() const { return versions_; }
+  // Of the active version: always there.
+  const AdapterMaps& active_maps() const { return *active_maps_; }
+  // Of any version; never nullptr. kNotFound for an unknown one, else the errors of reading. Cost
+  // of those that are not in memory: reading 4 D^2 bytes for each side that is not the identity.
+  Result<std::shared_ptr<const AdapterMaps>> Maps(VersionId version) const;
   // Whether rows of `a` serve as rows of `b` as they are. Unknown versions are like no other.
   bool SameDocumentMap(VersionId a, VersionId b) const;
-  // Maps a base query by the query side of `version` (normalised when the field is).
-  std::vector<float> MapQuery(VersionId version, std::span<const float> base) const;
-  // The same without a copy where `base` is what comes out: else it is written to `room`.
-  std::span<const float> MapQuery(VersionId version, std::span<const float> base,
-                                  std::vector<float>& room) const;
+  // The smallest version with the same document map: versions that leave documents alone are all
+  // group 0, so what is prepared for rows is prepared for them at once.
+  VersionId DocumentGroup(VersionId version) const;
+  // Maps a base query by the query side of `version` (normalised when the field is), without a copy
+  // where `base` is what comes out: else it is written to `room`. Errors: those of Maps.
+  Result<std::span<const float>> MapQuery(VersionId version, std::span<const float> base,
+                                          std::vector<float>& room) const;
   // For scoring rows of `row_version` as rows of `query_version`; nullptr when the two have the
-  // same document map. Cached after the first call; thread-safe. Cost of a miss: linear_map.h.
+  // same document map. Cached after the first call; thread-safe. Errors: those of Maps and of
+  // composing. Cost of a miss: linear_map.h.
   Result<std::shared_ptr<const CrossVersionMap>> Cross(VersionId query_version,
                                                        VersionId row_version) const;
 
  private:
   struct Cache;
-  // The smallest version with the same document map: what the cache is keyed by.
-  VersionId DocumentGroup(VersionId version) const;
+  VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
+             VersionId active, std::shared_ptr<Cache> cache);
 
   uint32_t dimension_;
   bool normalised_;
   std::vector<AdapterVersion> versions_;
   VersionId active_;
-  std::map<VersionId, VersionId> document_groups_;
+  std::shared_ptr<const AdapterMaps> active_maps_;
+  std::vector<VersionId> document_groups_;  // Parallel to versions_.
   std::shared_ptr<Cache> cache_;
 };
 

@@ -49,18 +49,38 @@ Result<> Parse(const Safetensors& file, uint32_t dimension, AdapterVersion* vers
                 "the adapter's document_side is '" + side + "'; it must be identity or linear");
   }
   if (version->kind.empty()) version->kind = Metadata(file, "kind");
-  ALMAGEST_TRY(version->query, ReadMap(file, "query", dimension));
-  version->document = nullptr;
-  if (side == "identity") return {};
-  ALMAGEST_TRY(version->document, ReadMap(file, "document", dimension));
+  AdapterMaps maps;
+  ALMAGEST_TRY(maps.query, ReadMap(file, "query", dimension));
+  if (side == "linear") {
+    ALMAGEST_TRY(maps.document, ReadMap(file, "document", dimension));
+  }
+  version->document_key = DocumentKeyOf(maps);
+  version->maps = std::make_shared<const AdapterMaps>(std::move(maps));
   return {};
 }
 
 std::string Body(const AdapterVersion& version, VersionStatus status) {
-  const Json json = {{"parent", version.parent},           {"kind", version.kind},
-                     {"status", static_cast<int>(status)}, {"created_at_ms", version.created_at_ms},
-                     {"job_id", version.job_id},           {"report", version.report_json}};
+  const Json json = {{"parent", version.parent},
+                     {"kind", version.kind},
+                     {"status", static_cast<int>(status)},
+                     {"created_at_ms", version.created_at_ms},
+                     {"job_id", version.job_id},
+                     {"report", version.report_json},
+                     {"document_key", version.document_key}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+tl::unexpected<Error> Unreadable(VersionId id, const std::string& why) {
+  return Fail(ErrorCode::kCorruption,
+              "adapter version " + std::to_string(id) + " cannot be read: " + why);
+}
+
+Result<AdapterMaps> MapsOf(const std::string& adapter, VersionId id, uint32_t dimension) {
+  AdapterVersion version;
+  if (const auto parsed = ParseAdapter(adapter, dimension, &version); !parsed) {
+    return Unreadable(id, parsed.error().message);
+  }
+  return *version.maps;
 }
 
 Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id,
@@ -76,17 +96,21 @@ Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id,
     version.job_id = json.at("job_id").get<std::string>();
     version.report_json = json.at("report").get<std::string>();
     version.fusion = LearnedFusionOf(version.report_json);
+    const auto blob = record.blobs.find(kAdapterBlob);
+    if (blob == record.blobs.end()) {
+      version.document_key = json.at("document_key").get<std::string>();
+    } else {
+      ALMAGEST_TRY(const AdapterMaps maps, MapsOf(blob->second, id, dimension));
+      version.document_key = DocumentKeyOf(maps);
+    }
   } catch (const Json::exception& error) {
-    return Fail(ErrorCode::kCorruption,
-                "adapter version " + std::to_string(id) + " cannot be read: " + error.what());
+    return Unreadable(id, error.what());
   }
-  const auto blob = record.blobs.find(kAdapterBlob);
-  if (blob == record.blobs.end()) {
-    return Fail(ErrorCode::kCorruption,
-                "adapter version " + std::to_string(id) + " has no adapter");
-  }
-  ALMAGEST_TRY_VOID(ParseAdapter(blob->second, dimension, &version));
   return version;
+}
+
+std::string AdapterKey(CollectionId collection, FieldId field, VersionId version) {
+  return LearningKey(collection, LearningKind::kAdapter, VersionNumber(field, version));
 }
 
 }  // namespace
@@ -121,10 +145,36 @@ void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& ve
                 const std::string& adapter_safetensors, WriteBatch* batch) {
   VersionRecord record;
   record.body = Body(version, version.status);
-  record.blobs[kAdapterBlob] = adapter_safetensors;
   batch->Put(ColumnFamily::kLearning,
              LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version.id)),
              EncodeRecord(record));
+  VersionRecord adapter;
+  adapter.blobs[kAdapterBlob] = adapter_safetensors;
+  batch->Put(ColumnFamily::kLearning, AdapterKey(collection, field, version.id),
+             EncodeRecord(adapter));
+}
+
+Result<AdapterMaps> ReadAdapter(const KeyValueStore& store, CollectionId collection, FieldId field,
+                                VersionId version, uint32_t dimension) {
+  for (const std::string& key :
+       {AdapterKey(collection, field, version),
+        LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version))}) {
+    ALMAGEST_TRY(const auto bytes, store.Get(ColumnFamily::kLearning, key));
+    if (!bytes) continue;
+    ALMAGEST_TRY(const auto record, DecodeRecord<VersionRecord>(*bytes));
+    const auto blob = record.blobs.find(kAdapterBlob);
+    if (blob == record.blobs.end()) continue;
+    return MapsOf(blob->second, version, dimension);
+  }
+  return Fail(ErrorCode::kNotFound, "adapter version " + std::to_string(version) +
+                                        " has no stored adapter; was its vector removed?");
+}
+
+VersionSet::ReadMaps AdapterReader(const KeyValueStore& store, CollectionId collection,
+                                   FieldId field, uint32_t dimension) {
+  return [&store, collection, field, dimension](VersionId version) {
+    return ReadAdapter(store, collection, field, version, dimension);
+  };
 }
 
 Result<> PutVersionStatus(const KeyValueStore& store, CollectionId collection, FieldId field,

@@ -1,5 +1,6 @@
-// Adapter versions as they are stored: one VersionRecord each in kLearning, with the adapter file
-// (docs/job-folder.md, "adapter.safetensors") as a blob beside the metadata.
+// Adapter versions as they are stored, two VersionRecords each in kLearning: under kVersion what is
+// known of it, under kAdapter the adapter file (docs/job-folder.md, "adapter.safetensors") as a
+// blob, so that a start reads no matrices. (Earlier versions have the blob beside the metadata.)
 #pragma once
 
 #include <map>
@@ -12,7 +13,7 @@
 
 namespace almagest {
 
-// Fills the maps (and the kind, where `version` has none) from an adapter file.
+// Fills the maps, their document key (and the kind, where `version` has none) from an adapter file.
 //   metadata  format_version "1", kind, document_side "identity" or "linear", dimension
 //   tensors   query_weight [D, D], query_bias [D], document_weight [D, D], document_bias [D]; the
 //             document's only where its side is linear. y = W x + b, weights outputs x inputs.
@@ -30,7 +31,17 @@ void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& ve
 Result<> PutVersionStatus(const KeyValueStore& store, CollectionId collection, FieldId field,
                           VersionId version, VersionStatus status, WriteBatch* batch);
 
-// All versions of a collection, by field, ascending. `dimensions` by dense field.
+// The maps of a stored version. kNotFound if it is not stored, kCorruption if they cannot be read.
+// Cost: reading and copying the adapter file.
+Result<AdapterMaps> ReadAdapter(const KeyValueStore& store, CollectionId collection, FieldId field,
+                                VersionId version, uint32_t dimension);
+
+// ReadAdapter of any version of a field. The store outlives the reader.
+VersionSet::ReadMaps AdapterReader(const KeyValueStore& store, CollectionId collection,
+                                   FieldId field, uint32_t dimension);
+
+// All versions of a collection without their maps, by field, ascending. `dimensions` by dense
+// field.
 Result<std::map<FieldId, std::vector<AdapterVersion>>> LoadVersions(
     const KeyValueStore& store, CollectionId collection,
     const std::map<FieldId, uint32_t>& dimensions);

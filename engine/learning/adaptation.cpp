@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "engine/learning/feedback_codec.h"
 #include "engine/learning/job_export.h"
 #include "engine/learning/job_frame.h"
 #include "engine/learning/job_progress.h"
@@ -22,9 +23,10 @@ std::string Dump(const Json& object) {
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Json ToJson(const ExportSummary& summary) {
+Json ToJson(const ExportSummary& summary, const FeedbackFilter& feedback) {
   const JudgementCounts& counts = summary.counts;
-  return {{"documents", summary.documents},
+  return {{"feedback", Json::parse(EncodeFilter(feedback))},
+          {"documents", summary.documents},
           {"queries", summary.queries},
           {"guard_queries", summary.guard_queries},
           {"trusted_queries", summary.trusted_queries},
@@ -112,6 +114,9 @@ class Adaptation {
       outcome_.state = JobState::kSkipped;
       outcome_.reason = "there is no feedback with a relevant point for the vector '" +
                         request_.vector_name + "'";
+      if (request_.feedback != FeedbackFilter()) {
+        outcome_.reason += " among " + EncodeFilter(request_.feedback);
+      }
       return {};
     }
     ALMAGEST_TRY(const TrainerExit exit,
@@ -120,7 +125,7 @@ class Adaptation {
     if (exit.cancelled || context_.cancel()) return {};
     if (!exit.succeeded) return Fail(ErrorCode::kInternal, exit.reason);
     ALMAGEST_TRY(Report report, ReadReport(context_.folder() / "report.json"));
-    report.json["export"] = ToJson(summary_);
+    report.json["export"] = ToJson(summary_, request_.feedback);
     outcome_.report_json = Dump(report.json);
     return Deploy(report);
   }
@@ -128,7 +133,7 @@ class Adaptation {
   Result<> Export() {
     ALMAGEST_TRY(const auto training,
                  resources_.feedback->BeginTraining(context_.collection_id(), context_.number(),
-                                                    request_.vector_name));
+                                                    request_.vector_name, request_.feedback));
     has_training_record_ = true;
     ExportRequest request;
     request.folder = context_.folder();
@@ -143,7 +148,7 @@ class Adaptation {
                                      }));
     context_.SetFeedbackEvents(summary_.counts.events_used);
     Json event = {{"event", "exported"}};
-    event.update(ToJson(summary_));
+    event.update(ToJson(summary_, request_.feedback));
     context_.Emit(Dump(event));
     LogInfo(context_.job().id + " exported " + std::to_string(summary_.documents) + " documents, " +
             std::to_string(summary_.queries) + " queries, " +

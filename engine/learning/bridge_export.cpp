@@ -172,7 +172,8 @@ Result<VersionId> WriteActiveVersion(const Collection& collection, const Collect
   ALMAGEST_TRY(const auto versions, collection.Versions(vector_name));
   const VersionId active = versions->active();
   if (active != 0) {
-    ALMAGEST_TRY_VOID(WriteAdapterFile(path, *versions->Find(active), field.dense.dimension));
+    ALMAGEST_TRY_VOID(WriteAdapterFile(path, versions->Find(active)->kind, versions->active_maps(),
+                                       field.dense.dimension));
   }
   return active;
 }

@@ -37,12 +37,13 @@ struct LoggedInterleaving {
 // A query as a search saw it, kept in memory so that feedback can refer to it by id.
 struct LoggedQuery {
   std::string vector_name;
-  VersionId version = 0;           // Of that field, active when it was answered.
+  VersionId version = 0;           // Of that field: named by the search, or active then.
   DenseVector base_vector;         // Base query vector; feedback on sparse-only queries has none.
   std::optional<std::string> text; // If the query came in as text.
   std::vector<PointId> results;    // In rank order.
   std::shared_ptr<const LoggedExploration> exploration = nullptr;    // If the field explores.
   std::shared_ptr<const LoggedInterleaving> interleaving = nullptr;  // If two versions answered.
+  bool version_named = false;  // A leg of it named one: it speaks for no active version.
 };
 
 struct Impression { PointId id; uint32_t rank = 0; };     // Rank from 1.
@@ -72,6 +73,7 @@ struct FeedbackEvent {
   std::shared_ptr<const LoggedExploration> exploration;
   std::optional<std::pair<VersionId, VersionId>> interleaved;  // The versions that answered it.
   std::string user;                   // Empty: unknown. At most 256 bytes.
+  std::string tag;                    // A tenant, a locale: whose versions it is to teach. As user.
   int64_t time_ms = 0;                // Unix time; default: when received. Not in the future.
   double weight = 1;                  // 0 < weight <= 100.
 };
@@ -86,10 +88,12 @@ struct FeedbackInput {
 // All given conditions must hold; none given matches every event.
 struct FeedbackFilter {
   std::optional<std::string> user;
+  std::optional<std::string> tag;
   std::optional<int64_t> from_ms, until_ms;  // until is exclusive.
   std::optional<PointId> point;              // Events that name this point.
   std::vector<uint64_t> ids;
   std::optional<std::string> vector_name;
+  bool operator==(const FeedbackFilter&) const = default;
 };
 
 struct FeedbackPage {

@@ -71,6 +71,7 @@ Json EventToJson(const FeedbackEvent& event) {
   if (event.query_text) body["text"] = *event.query_text;
   if (event.query_id) body["query_id"] = *event.query_id;
   if (!event.user.empty()) body["user"] = event.user;
+  if (!event.tag.empty()) body["tag"] = event.tag;
   for (const Impression& shown : event.impressions) {
     body["impressions"].push_back({PointToJson(shown.id), shown.rank});
   }
@@ -100,6 +101,7 @@ FeedbackEvent EventFromJson(const Json& body) {
   event.time_ms = body.at("time_ms").get<int64_t>();
   event.weight = body.at("weight").get<double>();
   event.user = body.value("user", "");
+  event.tag = body.value("tag", "");
   if (body.contains("text")) event.query_text = body["text"].get<std::string>();
   if (body.contains("query_id")) event.query_id = body["query_id"].get<std::string>();
   for (const Json& item : list("impressions")) {
@@ -170,6 +172,7 @@ Result<FeedbackEvent> DecodeFeedback(uint64_t id, std::string_view bytes) {
 
 bool MatchesFilter(const FeedbackEvent& event, const FeedbackFilter& filter) {
   if (filter.user && event.user != *filter.user) return false;
+  if (filter.tag && event.tag != *filter.tag) return false;
   if (filter.vector_name && event.vector_name != *filter.vector_name) return false;
   if (filter.from_ms && event.time_ms < *filter.from_ms) return false;
   if (filter.until_ms && event.time_ms >= *filter.until_ms) return false;
@@ -178,6 +181,47 @@ bool MatchesFilter(const FeedbackEvent& event, const FeedbackFilter& filter) {
     return false;
   }
   return !filter.point || Names(event, *filter.point);
+}
+
+std::string EncodeFilter(const FeedbackFilter& filter) {
+  Json json = Json::object();
+  if (filter.user) json["user"] = *filter.user;
+  if (filter.tag) json["tag"] = *filter.tag;
+  if (filter.from_ms) json["from_ms"] = *filter.from_ms;
+  if (filter.until_ms) json["until_ms"] = *filter.until_ms;
+  if (filter.point) json["point"] = PointToJson(*filter.point);
+  if (!filter.ids.empty()) json["ids"] = filter.ids;
+  if (filter.vector_name) json["using"] = *filter.vector_name;
+  return json.dump(-1, ' ', false, Json::error_handler_t::ignore);
+}
+
+Result<FeedbackFilter> DecodeFilter(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    FeedbackFilter filter;
+    if (json.contains("user")) filter.user = json["user"].get<std::string>();
+    if (json.contains("tag")) filter.tag = json["tag"].get<std::string>();
+    if (json.contains("from_ms")) filter.from_ms = json["from_ms"].get<int64_t>();
+    if (json.contains("until_ms")) filter.until_ms = json["until_ms"].get<int64_t>();
+    if (json.contains("point")) filter.point = PointFromJson(json["point"]);
+    if (json.contains("ids")) filter.ids = json["ids"].get<std::vector<uint64_t>>();
+    if (json.contains("using")) filter.vector_name = json["using"].get<std::string>();
+    return filter;
+  } catch (const std::exception& error) {
+    return Fail(ErrorCode::kCorruption,
+                std::string("a filter of feedback cannot be read: ") + error.what());
+  }
+}
+
+bool AreDisjoint(const FeedbackFilter& a, const FeedbackFilter& b) {
+  const auto differ = [](const auto& one, const auto& other) {
+    return one && other && *one != *other;
+  };
+  const auto ends_before = [](const FeedbackFilter& one, const FeedbackFilter& other) {
+    return one.until_ms && other.from_ms && *one.until_ms <= *other.from_ms;
+  };
+  return differ(a.user, b.user) || differ(a.tag, b.tag) || differ(a.vector_name, b.vector_name) ||
+         ends_before(a, b) || ends_before(b, a);
 }
 
 }  // namespace almagest

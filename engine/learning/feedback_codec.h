@@ -20,4 +20,13 @@ Result<FeedbackEvent> DecodeFeedback(uint64_t id, std::string_view bytes);
 // Whether every condition of the filter holds for the event.
 bool MatchesFilter(const FeedbackEvent& event, const FeedbackFilter& filter);
 
+// A filter as a JSON object that names its conditions as the REST API does; "{}" where there is
+// none.
+std::string EncodeFilter(const FeedbackFilter& filter);
+// kCorruption when the text is not what EncodeFilter wrote.
+Result<FeedbackFilter> DecodeFilter(std::string_view text);
+
+// Whether a condition of each shows that no event matches both. If not, some may or may not.
+bool AreDisjoint(const FeedbackFilter& a, const FeedbackFilter& b);
+
 }  // namespace almagest

@@ -150,6 +150,11 @@ class Intake {
                     ".user has " + std::to_string(event.user.size()) + " bytes, the limit is " +
                         std::to_string(kUserBytesMax));
     }
+    if (event.tag.size() > kTagBytesMax) {
+      return FailAt(ErrorCode::kOutOfRange, place_,
+                    ".tag has " + std::to_string(event.tag.size()) + " bytes, the limit is " +
+                        std::to_string(kTagBytesMax));
+    }
     if (event.query_text && event.query_text->size() > kQueryTextBytesMax) {
       return FailAt(ErrorCode::kOutOfRange, place_,
                     ".text has " + std::to_string(event.query_text->size()) +

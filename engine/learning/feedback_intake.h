@@ -14,6 +14,7 @@ namespace almagest {
 inline constexpr uint32_t kRankMax = 1'000'000;
 inline constexpr double kWeightMax = 100;
 inline constexpr size_t kUserBytesMax = 256;
+inline constexpr size_t kTagBytesMax = 256;
 inline constexpr size_t kQueryTextBytesMax = 64 << 10;
 inline constexpr size_t kQueryIdBytesMax = 64;
 // A client's clock may be ahead of ours by this much.

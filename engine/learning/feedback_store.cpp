@@ -17,36 +17,46 @@ constexpr uint32_t kHeaderFormat = 100;    // Events count from 1 (feedback_code
 constexpr uint32_t kTrainingFormat = 200;  // Jobs count from 1 (job_codec.cpp).
 constexpr uint64_t kHeaderId = 0;
 
-struct TrainingRecord {
+}  // namespace
+
+struct FeedbackStore::TrainingRecord {
   std::string vector_name;
   uint64_t last_event = 0;
   int64_t tainted_at_ms = 0;  // 0: not tainted.
-};
+  FeedbackFilter filter;
 
-std::string EncodeTraining(const TrainingRecord& training) {
-  JobRecord record;
-  record.kind = kTrainingFormat;
-  record.body = Json{{"vector", training.vector_name},
-                     {"last_event", training.last_event},
-                     {"tainted_at_ms", training.tainted_at_ms}}
-                    .dump();
-  return EncodeRecord(record);
-}
-
-Result<TrainingRecord> DecodeTraining(std::string_view bytes) {
-  ALMAGEST_TRY(const auto record, DecodeRecord<JobRecord>(bytes));
-  const Json body = Json::parse(record.body, nullptr, false);
-  try {
-    return TrainingRecord{body.at("vector").get<std::string>(),
-                          body.at("last_event").get<uint64_t>(),
-                          body.at("tainted_at_ms").get<int64_t>()};
-  } catch (const Json::exception& error) {
-    return Fail(ErrorCode::kCorruption,
-                std::string("a training record cannot be read: ") + error.what());
+  bool HasSeen(const FeedbackEvent& event) const {
+    return event.id <= last_event && event.vector_name == vector_name &&
+           MatchesFilter(event, filter);
   }
-}
-
-}  // namespace
+  std::string Encode() const {
+    JobRecord record;
+    record.kind = kTrainingFormat;
+    record.body = Json{{"vector", vector_name},
+                       {"last_event", last_event},
+                       {"tainted_at_ms", tainted_at_ms},
+                       {"feedback", EncodeFilter(filter)}}
+                      .dump();
+    return EncodeRecord(record);
+  }
+  static Result<TrainingRecord> Decode(std::string_view bytes) {
+    ALMAGEST_TRY(const auto record, DecodeRecord<JobRecord>(bytes));
+    const Json body = Json::parse(record.body, nullptr, false);
+    TrainingRecord training;
+    std::string filter;
+    try {
+      training.vector_name = body.at("vector").get<std::string>();
+      training.last_event = body.at("last_event").get<uint64_t>();
+      training.tainted_at_ms = body.at("tainted_at_ms").get<int64_t>();
+      filter = body.value("feedback", "{}");  // Earlier jobs asked for all.
+    } catch (const Json::exception& error) {
+      return Fail(ErrorCode::kCorruption,
+                  std::string("a training record cannot be read: ") + error.what());
+    }
+    ALMAGEST_TRY(training.filter, DecodeFilter(filter));
+    return training;
+  }
+};
 
 std::shared_ptr<std::mutex> FeedbackStore::WriterOf(uint32_t collection_id) {
   const std::lock_guard lock(writers_mutex_);
@@ -153,29 +163,24 @@ Result<FeedbackPage> FeedbackStore::List(uint32_t collection_id, const FeedbackF
   return page;
 }
 
-Result<> FeedbackStore::AddTaint(uint32_t collection_id,
-                                 const std::map<std::string, uint64_t>& first_deleted,
-                                 int64_t now_ms, WriteBatch* batch) const {
+Result<std::map<std::string, FeedbackStore::TrainingRecord>> FeedbackStore::SoundTrainings(
+    uint32_t collection_id) const {
   const KeyRange range = LearningRange(collection_id, LearningKind::kReport);
+  std::map<std::string, TrainingRecord> sound;
   Result<> outcome;
-  ALMAGEST_TRY_VOID(store_.Scan(
-      ColumnFamily::kLearning, range.first, range.limit,
-      [&](std::string_view key, std::string_view value) {
-        auto training = DecodeTraining(value);
-        if (!training) {
-          outcome = Fail(std::move(training).error());
-          return false;
-        }
-        const auto deleted = first_deleted.find(training->vector_name);
-        if (deleted == first_deleted.end() || deleted->second > training->last_event ||
-            training->tainted_at_ms != 0) {
-          return true;
-        }
-        training->tainted_at_ms = now_ms;
-        batch->Put(ColumnFamily::kLearning, std::string(key), EncodeTraining(*training));
-        return true;
-      }));
-  return outcome;
+  ALMAGEST_TRY_VOID(store_.Scan(ColumnFamily::kLearning, range.first, range.limit,
+                                [&](std::string_view key, std::string_view value) {
+                                  auto training = TrainingRecord::Decode(value);
+                                  if (!training) {
+                                    outcome = Fail(std::move(training).error());
+                                    return false;
+                                  }
+                                  if (training->tainted_at_ms == 0)
+                                    sound.emplace(key, *std::move(training));
+                                  return true;
+                                }));
+  if (!outcome) return Fail(outcome.error());
+  return sound;
 }
 
 Result<uint64_t> FeedbackStore::Delete(uint32_t collection_id, const FeedbackFilter& filter,
@@ -183,20 +188,27 @@ Result<uint64_t> FeedbackStore::Delete(uint32_t collection_id, const FeedbackFil
   const auto writer = WriterOf(collection_id);
   const std::lock_guard lock(*writer);
   ALMAGEST_TRY(Header header, ReadHeader(collection_id));
+  ALMAGEST_TRY(auto sound, SoundTrainings(collection_id));
   WriteBatch batch;
   uint64_t deleted = 0;
-  std::map<std::string, uint64_t> first_deleted;  // By vector name.
   ALMAGEST_TRY_VOID(Visit(collection_id, 1, nullptr, [&](const FeedbackEvent& event) {
     if (!MatchesFilter(event, filter)) return true;
     batch.Delete(ColumnFamily::kFeedback, FeedbackKey(collection_id, event.id));
-    first_deleted.emplace(event.vector_name, event.id);  // Ascending: the first stays.
     ++deleted;
+    for (auto at = sound.begin(); at != sound.end();) {
+      if (!at->second.HasSeen(event)) {
+        ++at;
+        continue;
+      }
+      at->second.tainted_at_ms = now_ms;
+      batch.Put(ColumnFamily::kLearning, at->first, at->second.Encode());
+      at = sound.erase(at);
+    }
     return true;
   }));
   if (deleted == 0) return 0;
   header.count -= std::min(header.count, deleted);
   PutHeader(collection_id, header, &batch);
-  ALMAGEST_TRY_VOID(AddTaint(collection_id, first_deleted, now_ms, &batch));
   ALMAGEST_TRY_VOID(store_.Write(batch, durability));
   return deleted;
 }
@@ -213,7 +225,8 @@ Result<uint64_t> FeedbackStore::LastEvent(uint32_t collection_id) const {
 
 Result<FeedbackStore::TrainingView> FeedbackStore::BeginTraining(uint32_t collection_id,
                                                                  uint64_t job_number,
-                                                                 const std::string& vector_name) {
+                                                                 const std::string& vector_name,
+                                                                 const FeedbackFilter& filter) {
   const auto writer = WriterOf(collection_id);
   const std::lock_guard lock(*writer);
   ALMAGEST_TRY(const Header header, ReadHeader(collection_id));
@@ -221,7 +234,7 @@ Result<FeedbackStore::TrainingView> FeedbackStore::BeginTraining(uint32_t collec
   view.last_event = header.next_id - 1;
   WriteBatch batch;
   batch.Put(ColumnFamily::kLearning, LearningKey(collection_id, LearningKind::kReport, job_number),
-            EncodeTraining({vector_name, view.last_event, 0}));
+            TrainingRecord{vector_name, view.last_event, 0, filter}.Encode());
   ALMAGEST_TRY_VOID(store_.Write(batch, Durability::kSync));
   view.snapshot = store_.Snapshot();
   return view;
@@ -243,7 +256,7 @@ Result<std::set<uint64_t>> FeedbackStore::TaintedJobs(uint32_t collection_id) co
   ALMAGEST_TRY_VOID(store_.Scan(ColumnFamily::kLearning, range.first, range.limit,
                                 [&](std::string_view key, std::string_view value) {
                                   const auto parts = ParseLearningKey(key);
-                                  auto training = DecodeTraining(value);
+                                  auto training = TrainingRecord::Decode(value);
                                   if (!parts || !training) {
                                     outcome = Fail(ErrorCode::kCorruption,
                                                    "a training record cannot be read");

@@ -2,8 +2,9 @@
 //
 // Keys (storage/key_layout.h): kFeedback holds an event per id, from 1; id 0 is the header (next
 // id and count), part of every batch that adds or deletes. kLearning/kReport holds one training
-// record per job: the last event that existed when its data was read. Event ids are never given
-// twice, so "event <= last event of the record" says exactly whether the job could have seen it.
+// record per job: which events it asked for, and the last one that existed when its data was read.
+// Event ids are never given twice, so "event <= last event of the record", and the filter, say
+// exactly whether the job could have seen it.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +56,10 @@ class FeedbackStore {
     std::unique_ptr<StoreSnapshot> snapshot;
     uint64_t last_event = 0;
   };
+  // The job learns from the events that match `filter` and no others.
   Result<TrainingView> BeginTraining(uint32_t collection_id, uint64_t job_number,
-                                     const std::string& vector_name);
+                                     const std::string& vector_name,
+                                     const FeedbackFilter& filter = {});
   // For a job that left no version: there is nothing to mark any more.
   Result<> DropTrainingRecord(uint32_t collection_id, uint64_t job_number);
   // Numbers of the jobs that were trained on an event deleted since.
@@ -78,8 +81,9 @@ class FeedbackStore {
   static void PutHeader(uint32_t collection_id, const Header& header, WriteBatch* batch);
   // The lock of one collection's writes.
   std::shared_ptr<std::mutex> WriterOf(uint32_t collection_id);
-  Result<> AddTaint(uint32_t collection_id, const std::map<std::string, uint64_t>& first_deleted,
-                    int64_t now_ms, WriteBatch* batch) const;
+  struct TrainingRecord;
+  // Those that are not tainted, by their keys.
+  Result<std::map<std::string, TrainingRecord>> SoundTrainings(uint32_t collection_id) const;
 
   KeyValueStore& store_;
   std::mutex writers_mutex_;

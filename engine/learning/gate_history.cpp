@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/learning/feedback_codec.h"
+
 namespace almagest {
 
-uint64_t GateNumber(const VersionSet& versions, uint64_t events_now) {
+uint64_t GateNumber(const VersionSet& versions, uint64_t events_now,
+                    const FeedbackFilter& feedback) {
   using Json = nlohmann::json;
   uint64_t number = 1;
   for (const AdapterVersion& version : versions.versions()) {
@@ -13,6 +16,9 @@ uint64_t GateNumber(const VersionSet& versions, uint64_t events_now) {
     try {
       const auto verdict = report.at("gate").at("verdict").get<std::string>();
       const auto events = report.at("export").at("events_used").get<uint64_t>();
+      const Json part = report.at("export").value("feedback", Json::object());
+      const auto theirs = DecodeFilter(part.dump());
+      if (theirs && AreDisjoint(*theirs, feedback)) continue;
       if ((verdict == "promote" || verdict == "reject") && events >= (events_now + 1) / 2) ++number;
     } catch (const Json::exception&) {
       continue;  // No report of a job: built in or uploaded.

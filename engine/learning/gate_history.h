@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/collection/version_set.h"
+#include "engine/learning/feedback.h"
 
 namespace almagest {
 
@@ -14,6 +15,9 @@ inline constexpr uint64_t kGateNumberMax = 1'000;
 // part of its chance of a mistake by its number (training/gate.h), since each asks nearly the same
 // queries again; once the feedback has doubled, the held-out queries are mostly new ones and the
 // count begins anew. Uploaded versions and those that were too few to judge do not count.
-uint64_t GateNumber(const VersionSet& versions, uint64_t events_now);
+// Nor do versions that learned from a part of the feedback of which none is in `feedback`, the part
+// that is judged by now: their gates asked none of its queries.
+uint64_t GateNumber(const VersionSet& versions, uint64_t events_now,
+                    const FeedbackFilter& feedback = {});
 
 }  // namespace almagest

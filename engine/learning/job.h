@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/learning/feedback.h"
 #include "engine/types.h"
 
 namespace almagest {
@@ -21,6 +22,8 @@ struct AdaptationRequest {
   uint64_t seed = 1;
   // What happens to a version that passes the gate.
   bool activate = true;
+  // The part of the vector's feedback that it learns from and is judged by.
+  FeedbackFilter feedback = {};
   // The admin's own judgements, which the gate asks; null: none.
   std::shared_ptr<const TrustedJudgements> trusted = nullptr;
   // Given: not an adapter is asked for but a bridge from the vector to an older model's.

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "engine/learning/feedback_codec.h"
 #include "storage/record_codec.h"
 
 namespace almagest {
@@ -58,6 +59,7 @@ std::string EncodeJob(const Job& job) {
                {"options", job.request.options_json},
                {"seed", job.request.seed},
                {"activate", job.request.activate},
+               {"feedback", EncodeFilter(job.request.feedback)},
                {"state", JobStateName(job.state)},
                {"phase", job.phase},
                {"fraction", job.fraction},
@@ -83,13 +85,12 @@ Result<Job> DecodeJob(std::string_view bytes) {
     job.id = body.at("id").get<std::string>();
     job.collection = body.at("collection").get<std::string>();
     job.vector_name = body.at("vector").get<std::string>();
-    job.request = {job.vector_name,
-                   body.at("objective").get<std::string>(),
-                   body.at("options").get<std::string>(),
-                   body.at("seed").get<uint64_t>(),
-                   body.at("activate").get<bool>(),
-                   nullptr,
-                   nullptr};
+    job.request.vector_name = job.vector_name;
+    job.request.objective = body.at("objective").get<std::string>();
+    job.request.options_json = body.at("options").get<std::string>();
+    job.request.seed = body.at("seed").get<uint64_t>();
+    job.request.activate = body.at("activate").get<bool>();
+    ALMAGEST_TRY(job.request.feedback, DecodeFilter(body.value("feedback", "{}")));
     const auto state = body.at("state").get<std::string>();
     job.state = JobState::kFailed;
     for (uint8_t i = 0; i <= static_cast<uint8_t>(JobState::kCancelled); ++i) {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "engine/learning/feedback_codec.h"
 #include "engine/learning/gate_history.h"
 #include "engine/learning/text_leg_export.h"
 #include "engine/learning/trainer_options.h"
@@ -77,21 +78,20 @@ Result<Judgements> WriteQueries(const Collection& collection, const FeedbackStor
   JudgementBuilder builder(row_of);
   file->BeginMatrix("queries");
   Result<> written;
-  ALMAGEST_TRY_VOID(feedback.Visit(collection.id(), 1, request.feedback_snapshot,
-                                   [&](const FeedbackEvent& event) {
-                                     if (cancel.load(std::memory_order_relaxed)) return false;
-                                     if (event.vector_name != request.adaptation.vector_name ||
-                                         event.query.size() != dimension) {
-                                       return true;
-                                     }
-                                     if (builder.Add(event)) {
-                                       written = file->Append(event.query);
-                                       texts->push_back(event.query_text);
-                                     }
-                                     if (written)
-                                       written = CheckRowCount("queries", builder.query_count());
-                                     return written.has_value();
-                                   }));
+  ALMAGEST_TRY_VOID(feedback.Visit(
+      collection.id(), 1, request.feedback_snapshot, [&](const FeedbackEvent& event) {
+        if (cancel.load(std::memory_order_relaxed)) return false;
+        if (event.vector_name != request.adaptation.vector_name ||
+            event.query.size() != dimension || !MatchesFilter(event, request.adaptation.feedback)) {
+          return true;
+        }
+        if (builder.Add(event)) {
+          written = file->Append(event.query);
+          texts->push_back(event.query_text);
+        }
+        if (written) written = CheckRowCount("queries", builder.query_count());
+        return written.has_value();
+      }));
   if (cancel.load()) return Cancelled();
   ALMAGEST_TRY_VOID(std::move(written));
   return builder.Finish(counts);
@@ -144,17 +144,17 @@ void AddJudgementTensors(const Judgements& judgements, SafetensorsWriter* writer
   writer->AddInt32("user", shape, judgements.user);
 }
 
-Result<> WriteAdapterFile(const std::filesystem::path& path, const AdapterVersion& version,
-                          uint32_t dimension) {
-  const bool maps_documents = version.document != nullptr && !version.document->is_identity();
+Result<> WriteAdapterFile(const std::filesystem::path& path, const std::string& kind,
+                          const AdapterMaps& maps, uint32_t dimension) {
+  const bool maps_documents = maps.document != nullptr && !maps.document->is_identity();
   SafetensorsWriter writer;
   writer.SetMetadata("format_version", "1");
-  writer.SetMetadata("kind", version.kind);
+  writer.SetMetadata("kind", kind);
   writer.SetMetadata("document_side", maps_documents ? "linear" : "identity");
   writer.SetMetadata("dimension", std::to_string(dimension));
   std::vector<std::vector<float>> storage;  // Moving a vector keeps the address of its floats.
-  AddSide("query", version.query, dimension, &storage, &writer);
-  AddSide("document", version.document, dimension, &storage, &writer);
+  AddSide("query", maps.query, dimension, &storage, &writer);
+  AddSide("document", maps.document, dimension, &storage, &writer);
   return writer.Write(path);
 }
 
@@ -214,10 +214,14 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
                               request.folder / "trusted.safetensors"));
   }
 
-  TrainerJob job{request.job_id,           collection.name(),
-                 field.dense.distance,     dimension,
-                 request.threads,          summary.active_version,
-                 {summary.active_version}, GateNumber(*versions, summary.counts.events_used)};
+  TrainerJob job{request.job_id,
+                 collection.name(),
+                 field.dense.distance,
+                 dimension,
+                 request.threads,
+                 summary.active_version,
+                 {summary.active_version},
+                 GateNumber(*versions, summary.counts.events_used, request.adaptation.feedback)};
   ALMAGEST_TRY(const auto live, LiveVersions(collection, vector_name));
   for (auto id = live.rbegin(); id != live.rend(); ++id) {  // Newest first.
     // One that `versions` does not know was activated since: it is not what we compare with.
@@ -228,9 +232,10 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
   std::filesystem::create_directory(request.folder / "versions", error);
   for (const VersionId id : job.live_versions) {
     if (id == 0) continue;
+    ALMAGEST_TRY(const auto maps, versions->Maps(id));
     ALMAGEST_TRY_VOID(
         WriteAdapterFile(request.folder / "versions" / (std::to_string(id) + ".safetensors"),
-                         *versions->Find(id), dimension));
+                         versions->Find(id)->kind, *maps, dimension));
   }
   ALMAGEST_TRY(const std::string config, MakeTrainerConfig(job, request.adaptation));
   ALMAGEST_TRY_VOID(WriteFileAtomically(request.folder / "config.json", config));

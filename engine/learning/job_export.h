@@ -58,7 +58,7 @@ Result<std::vector<VersionId>> LiveVersions(const Collection& collection,
 void AddJudgementTensors(const Judgements& judgements, SafetensorsWriter* writer);
 
 // A version as an adapter file (docs/job-folder.md).
-Result<> WriteAdapterFile(const std::filesystem::path& path, const AdapterVersion& version,
-                          uint32_t dimension);
+Result<> WriteAdapterFile(const std::filesystem::path& path, const std::string& kind,
+                          const AdapterMaps& maps, uint32_t dimension);
 
 }  // namespace almagest

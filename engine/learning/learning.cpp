@@ -35,6 +35,12 @@ uint64_t RandomSeed() {
   return uint64_t{random()} << 32 | random();
 }
 
+// What two versions answered together speaks for neither, and what a tenant's own version answered
+// not for the active one.
+bool SpeaksForActive(const LoggedQuery& query) {
+  return !query.interleaving && !query.version_named;
+}
+
 // The rank, from 1, of the best result that the event calls good; nullopt: none of the results.
 std::optional<uint32_t> BestRank(const FeedbackEvent& event, const LoggedQuery& logged) {
   std::optional<uint32_t> best;
@@ -136,8 +142,7 @@ void Learning::Keep(int64_t now_ms) {
 }
 
 std::string Learning::RememberQuery(uint32_t collection_id, LoggedQuery query) {
-  // What two versions answered together speaks for neither.
-  if (!query.interleaving) {
+  if (SpeaksForActive(query)) {
     state_->signals.AddSearch(collection_id, query.vector_name, query.version);
   }
   return state_->log.Remember(collection_id, std::move(query));
@@ -161,7 +166,7 @@ Result<std::vector<uint64_t>> Learning::AddFeedback(Collection& collection,
   for (const FeedbackEvent& event : resolved) {
     const auto logged =
         event.query_id ? state_->log.Find(collection.id(), *event.query_id) : nullptr;
-    const bool counts = logged != nullptr && !logged->interleaving;
+    const bool counts = logged != nullptr && SpeaksForActive(*logged);
     const auto rank = counts ? BestRank(event, *logged) : std::nullopt;
     if (!rank) continue;
     state_->signals.AddReward(collection.id(), logged->vector_name, logged->version,
@@ -213,6 +218,8 @@ Result<std::string> Learning::StartAdaptation(const std::string& collection_name
   }
   ALMAGEST_TRY_VOID(CheckTrainerExecutable(state_->options.trainer_executable));
   ALMAGEST_TRY(auto id, state_->jobs->Add(collection->id(), collection->name(), request));
+  // What a part of the feedback teaches is no reason to wait with learning from all of it.
+  if (request.feedback != FeedbackFilter()) return id;
   ALMAGEST_TRY(const uint64_t last_event, state_->feedback.LastEvent(collection->id()));
   ALMAGEST_TRY_VOID(
       state_->policies.Update(collection->id(), field.id, [&](LearningState& changed) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "engine/search/named_version.h"
 #include "engine/search/query_executor.h"
 #include "engine/search/query_trace.h"
 #include "storage/base/checksum.h"
@@ -110,7 +111,7 @@ Result<std::vector<Hit>> LiveExperiments::Search(const Collection& collection,
   ALMAGEST_TRY(const Collection::Field field, collection.FindField(logged->vector_name));
   const Key key{collection.id(), field.id};
   const auto policy = PolicyOf(key);
-  if (!policy) return ExecuteQuery(collection, request);
+  if (!policy || NamesVersion(request.root)) return ExecuteQuery(collection, request);
   ALMAGEST_TRY(const auto versions, collection.Versions(logged->vector_name));
   const VersionId active = versions->active();
   const uint64_t seed = Mix64(seed_ + draws_.fetch_add(1, std::memory_order_relaxed));

@@ -38,7 +38,8 @@ class LiveExperiments {
   // Answers a query whose logged leg is in `logged`, as ExecuteQuery does. A coin decides whether
   // another version is tried on it, if it can be (version_trial.h); the rest explores where the
   // field does and the query itself (not a prefetch) is the nearest search of that leg, without MMR
-  // and offset, and has a limit above `slots` and below `depth`: told in logged->exploration.
+  // and offset, and has a limit above `slots` and below `depth`: told in logged->exploration. A
+  // query that names a version (named_version.h) is left as it is.
   // `request` is changed in between and left as it was. Cost: that of a search for `depth` hits.
   Result<std::vector<Hit>> Search(const Collection& collection, QueryRequest& request,
                                   LoggedQuery* logged);

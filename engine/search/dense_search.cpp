@@ -36,9 +36,10 @@ struct SegmentQuery {
 Result<std::shared_ptr<const RowFactors>> FactorsFor(const VersionSet& versions,
                                                      const Segment& segment, FieldId field,
                                                      VersionId target, uint32_t rows) {
-  auto factors = segment.row_factors(field, target);
+  auto factors = segment.row_factors(field, versions.DocumentGroup(target));
   if (!factors || factors->scale.size() < rows) {
-    ALMAGEST_TRY(factors, PrepareRowFactors(versions, segment, field, target));
+    const bool keep = versions.SameDocumentMap(target, versions.active());
+    ALMAGEST_TRY(factors, PrepareRowFactors(versions, segment, field, target, keep));
   }
   ALMAGEST_CHECK(factors && factors->scale.size() >= rows);
   return factors;
@@ -169,7 +170,8 @@ Result<std::vector<RankedSlot>> SearchDense(const CollectionView& view, const De
                                           "' has no version " + std::to_string(target));
   }
   std::vector<float> room;
-  const std::span<const float> mapped = versions.MapQuery(target, search.base_query, room);
+  ALMAGEST_TRY(const std::span<const float> mapped,
+               versions.MapQuery(target, search.base_query, room));
   std::vector<std::vector<RankedSlot>> lists;
   for (const auto& segment : view.segments) {
     if (search.params.indexed_only && !segment->sealed()) continue;

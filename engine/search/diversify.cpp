@@ -131,10 +131,10 @@ Result<std::vector<RankedSlot>> Diversify(const Collection& collection, const Co
   const size_t dimension = field.dense.dimension;
   ALMAGEST_TRY(std::vector<float> served, collection.BaseVectors(field.id, slots, &present));
   const VersionSet& versions = *view.versions.at(field.id);
-  const AdapterVersion* active = versions.Find(version.value_or(versions.active()));
-  if (active != nullptr && active->document != nullptr && !slots.empty()) {
+  ALMAGEST_TRY(const auto maps, versions.Maps(version.value_or(versions.active())));
+  if (maps->document != nullptr && !slots.empty()) {
     std::vector<float> mapped(served.size());
-    active->document->ApplyBatch(served, slots.size(), mapped, versions.normalised());
+    maps->document->ApplyBatch(served, slots.size(), mapped, versions.normalised());
     served = std::move(mapped);
   }
   std::vector<size_t> rows;

@@ -25,7 +25,7 @@ tl::unexpected<Error> WrongPrefetches(const std::string& what) {
 
 Result<LearnedFusionPlan> PlanLearnedFusion(const Collection& collection,
                                             const CollectionView& view, const QueryNode& node,
-                                            std::optional<VersionId> as_version) {
+                                            const QueryRequest& request) {
   if (node.prefetch.size() != 2) {
     return WrongPrefetches("got " + std::to_string(node.prefetch.size()));
   }
@@ -43,10 +43,12 @@ Result<LearnedFusionPlan> PlanLearnedFusion(const Collection& collection,
     dense_at = i;
   }
   if (!dense) return WrongPrefetches("both search a sparse vector");
-  const std::string& name = node.prefetch[dense_at].using_vector;
+  const QueryNode& leg = node.prefetch[dense_at];
+  const std::string& name = leg.using_vector;
   const auto versions = view.versions.find(dense->id);
-  const VersionId id =
-      versions == view.versions.end() ? 0 : as_version.value_or(versions->second->active());
+  const VersionId id = versions == view.versions.end()
+                           ? 0
+                           : VersionAsked(request, leg).value_or(versions->second->active());
   const AdapterVersion* version =
       versions == view.versions.end() ? nullptr : versions->second->Find(id);
   const std::string whose = "version " + std::to_string(id) + " of vector '" + name + "'";

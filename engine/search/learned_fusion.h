@@ -1,7 +1,6 @@
 // Which reciprocal rank fusion `{"fusion": "learned"}` stands for.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "engine/collection/collection.h"
@@ -15,12 +14,12 @@ struct LearnedFusionPlan {
 };
 
 // The node's two prefetches must search a dense vector and a sparse one, in any order; the weights
-// are those learned with the active version of the dense vector (`as_version` if given), put in the
-// order of the prefetches. A version without them (the identity, whitening, one trained without
-// texts) gives plain RRF, as `{"fusion": "rrf"}`. kBadRequest for other prefetches;
+// are those learned with the version that searches the dense vector (VersionAsked, or the active
+// one), put in the order of the prefetches. A version without them (the identity, whitening, one
+// trained without texts) gives plain RRF, as `{"fusion": "rrf"}`. kBadRequest for other prefetches;
 // kInvalidArgument for a vector that is not there.
 Result<LearnedFusionPlan> PlanLearnedFusion(const Collection& collection,
                                             const CollectionView& view, const QueryNode& node,
-                                            std::optional<VersionId> as_version);
+                                            const QueryRequest& request);
 
 }  // namespace almagest

@@ -45,7 +45,7 @@ Result<std::vector<RankedSlot>> RunPlainQuery(const VectorQueryContext& context,
   search.k = std::min<uint64_t>(context.limit, context.collection.point_count());
   search.exact = context.exact || node.params.exact;
   search.allowed = context.candidates ? &*context.candidates : nullptr;
-  search.as_version = context.request.as_version;
+  search.as_version = VersionAsked(context.request, node);
   search.deadline = context.request.deadline;
   if (context.trace != nullptr) search.trace = &context.trace->segments;
   return SearchDense(context.view, search);

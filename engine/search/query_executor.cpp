@@ -8,6 +8,7 @@
 #include "engine/search/fusion.h"
 #include "engine/search/hydrate.h"
 #include "engine/search/learned_fusion.h"
+#include "engine/search/named_version.h"
 #include "engine/search/ordering.h"
 #include "engine/search/plain_query.h"
 #include "engine/search/query_trace.h"
@@ -118,8 +119,7 @@ void DropBelow(const std::optional<double>& threshold, std::vector<RankedSlot>& 
 Result<NodeResult> Executor::RunFusion(const QueryNode& node, FusionQuery fusion,
                                        const std::vector<NodeResult>& prefetched, LegTrace* trace) {
   if (fusion.kind == FusionQuery::Kind::kLearned) {
-    ALMAGEST_TRY(LearnedFusionPlan plan,
-                 PlanLearnedFusion(collection_, *view_, node, request_.as_version));
+    ALMAGEST_TRY(LearnedFusionPlan plan, PlanLearnedFusion(collection_, *view_, node, request_));
     fusion = std::move(plan.fusion);
     trace->reason = std::move(plan.reason);
   }
@@ -210,7 +210,7 @@ void Executor::Trace(const QueryNode& node, const NodeResult& result, LegTrace l
     const auto field = collection_.FindField(node.using_vector);
     const auto versions = field ? view_->versions.find(field->id) : view_->versions.end();
     if (versions != view_->versions.end()) {
-      leg.version = request_.as_version.value_or(versions->second->active());
+      leg.version = VersionAsked(request_, node).value_or(versions->second->active());
     }
   }
   request_.trace->legs.push_back(std::move(leg));
@@ -309,6 +309,7 @@ Result<std::vector<Hit>> Executor::Run() {
   if (request_.trace != nullptr) stopwatch.emplace();
   const QueryNode& root = request_.root;
   ALMAGEST_TRY_VOID(CheckNode(root, 0));
+  ALMAGEST_TRY_VOID(CheckNamedVersions(collection_, *view_, root, ""));
   ALMAGEST_TRY(excluded_, NamedPoints(collection_, request_));
   const uint64_t points = collection_.point_count();
   // Offsets and limits up to 2^64-1 are legal; more than there are points is the same as all.

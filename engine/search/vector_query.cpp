@@ -115,7 +115,7 @@ Result<std::vector<RankedSlot>> VectorQuery::Search(const VectorData& target, si
   search.k = k;
   search.exact = exact || node.params.exact;
   search.allowed = allowed;
-  search.as_version = context_.request.as_version;
+  search.as_version = VersionAsked(context_.request, node);
   search.deadline = context_.request.deadline;
   if (context_.trace != nullptr) search.trace = &context_.trace->segments;
   return SearchField(search, bridged);
@@ -163,8 +163,8 @@ Result<std::vector<RankedSlot>> VectorQuery::Nearest(const NearestQuery& query) 
   // What is not near each other is told by vectors of one model.
   ALMAGEST_TRY(auto ranked, NearestTo(target, candidates, /*bridged=*/false));
   return Diversify(context_.collection, context_.view, context_.node.using_vector, field_,
-                   context_.request.as_version, std::move(ranked), query.mmr->diversity,
-                   context_.limit, context_.request.deadline);
+                   VersionAsked(context_.request, context_.node), std::move(ranked),
+                   query.mmr->diversity, context_.limit, context_.request.deadline);
 }
 
 // 2 avg(positive) - avg(negative) of sparse vectors, term by term.

@@ -61,6 +61,7 @@ TEST_F(NpyQueryTest, AnswersAsJsonDoes) {
        {{"score_threshold", 0.25}, {"with_payload", true}}},
       {"with_vector=true&exact=true&hnsw_ef=8&timeout=9",
        {{"with_vector", true}, {"params", {{"exact", true}, {"hnsw_ef", 8}}}}},
+      {"adapter_version=0", {{"params", {{"adapter_version", 0}}}}},
       {"indexed_only=true&exact=false", {{"params", {{"indexed_only", true}}}}}};
   for (const auto& [options, search] : cases) {
     SCOPED_TRACE(options + ", seed " + std::to_string(seed_));
@@ -98,6 +99,7 @@ TEST_F(NpyQueryTest, BadParametersAreNamed) {
   ExpectRefused("limit=0", body, 422, "[limit: value 0 invalid, must be 1 or larger]");
   ExpectRefused("limit=ten", body, 400, "`limit` is 'ten', must be a whole number");
   ExpectRefused("hnsw_ef=65537", body, 422, "[hnsw_ef: value 65537 invalid, must be 65536 or");
+  ExpectRefused("adapter_version=7", body, 404, "params.adapter_version is 7, but vector");
   ExpectRefused("exact=yes", body, 400, "`exact` is 'yes', must be true or false");
   ExpectRefused("score_threshold=nan", body, 400, "`score_threshold` is 'nan', must be a finite");
   ExpectRefused("ef=10", body, 400, "`ef` is unknown, expected one of using, limit, offset");

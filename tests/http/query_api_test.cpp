@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "storage/base/safetensors.h"
 #include "tests/http/test_application.h"
 
 namespace almagest {
@@ -203,6 +204,95 @@ TEST_F(QueryApiTest, VersionsStartWithTheIdentity) {
   EXPECT_EQ(progress.at("paused"), true);
   EXPECT_EQ(Do("POST", "/collections/c/reembedding", R"({"paused": false})").at("paused"), false);
   EXPECT_EQ(Do("GET", "/collections/c/reembedding?using=d").at("fraction"), 1);
+}
+
+// Turns queries by 90 degrees, so that the version's best point is the base vectors' worst.
+std::string Turn() {
+  const std::vector<float> weight = {0, -1, 1, 0};
+  const std::vector<float> bias = {0, 0};
+  SafetensorsWriter writer;
+  writer.SetMetadata("format_version", "1");
+  writer.SetMetadata("kind", "query_low_rank");
+  writer.SetMetadata("document_side", "identity");
+  writer.SetMetadata("dimension", "2");
+  writer.AddFloat32("query_weight", {2, 2}, weight);
+  writer.AddFloat32("query_bias", {2}, bias);
+  return writer.Serialize();
+}
+
+TEST_F(QueryApiTest, EverySearchMayNameItsVersion) {
+  last_ = server_.Call("POST", "/collections/c/versions", Turn(),
+                       {{"content-type", "application/octet-stream"}});
+  ASSERT_EQ(last_.status, 200u) << last_.text;
+  EXPECT_EQ(last_.result().dump(), R"({"using":"d","version":1})");
+  const Answer broken = server_.Call("POST", "/collections/c/versions", Turn().substr(0, 90),
+                                     {{"content-type", "application/octet-stream"}});
+  EXPECT_EQ(broken.status, 400u) << broken.text;
+  EXPECT_EQ(Do("GET", "/collections/c/versions").at("versions")[0].at("kind"), "query_low_rank");
+  const std::string named = R"("using": "d", "params": {"adapter_version": 1})";
+  EXPECT_THAT(Ids(R"({"query": [1, 0], )" + named + "}"), ElementsAre(3, 2, 1));
+  EXPECT_THAT(Ids(R"({"query": [1, 0], "using": "d", "params": {"adapter_version": 0}})"),
+              ElementsAre(1, 2, 3));
+  EXPECT_THAT(Ids(R"({"query": [1, 0], "using": "d"})"), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Ids(R"({"prefetch": {"query": [1, 0], "limit": 1, )" + named +
+                  R"(}, "query": {"fusion": "rrf"}})"),
+              ElementsAre(3));
+  EXPECT_THAT(Ids(R"({"query": {"recommend": {"positive": [[1, 0]]}}, )" + named + "}"),
+              ElementsAre(3, 2, 1));
+  const json explained = Do("POST", "/collections/c/points/query",
+                            R"({"query": [1, 0], "explain": true, )" + named + "}");
+  EXPECT_EQ(explained.at("explanation").at("legs")[0].at("version"), 1);
+  const std::string search =
+      R"({"vector": {"name": "d", "vector": [1, 0]}, "limit": 1, "params": {"adapter_version": 1}})";
+  EXPECT_EQ(Do("POST", "/collections/c/points/search", search)[0].at("id"), 3);
+  const json batch = Do("POST", "/collections/c/points/query/batch",
+                        R"({"searches": [{"query": [1, 0], "limit": 1, )" + named +
+                            R"(}, {"query": [1, 0], "using": "d", "limit": 1}]})");
+  EXPECT_EQ(batch[0].at("points")[0].at("id"), 3);
+  EXPECT_EQ(batch[1].at("points")[0].at("id"), 1);
+  const json groups =
+      Do("POST", "/collections/c/points/query/groups",
+         R"({"query": [1, 0], "group_by": "city", "group_size": 1, )" + named + "}");
+  EXPECT_EQ(groups.at("groups")[0].at("hits")[0].at("id"), 3);
+  // In an evaluation, versions beside each other as modes.
+  const json report = Do("POST", "/collections/c/evaluate",
+                         R"({
+      "queries": [{"vectors": {"v": [1, 0]}, "judgements": [{"id": 3}]}], "k": 1,
+      "modes": {"base": {"query": {"$vector": "v"}, "using": "d", "params": {"adapter_version": 0}},
+                "tenant": {"query": {"$vector": "v"}, )" +
+                             named + R"(}}})");
+  EXPECT_EQ(report.at("results")[0].at("ndcg").at("mean"), 0);
+  EXPECT_EQ(report.at("results")[1].at("ndcg").at("mean"), 1);
+  const Answer unknown =
+      server_.Call("POST", "/collections/c/points/query",
+                   R"({"query": [1, 0], "using": "d", "params": {"adapter_version": 2}})");
+  EXPECT_EQ(unknown.status, 404u);
+  EXPECT_THAT(unknown.error(), HasSubstr("it has 0, 1"));
+  for (const char* bad : {"-1", "4294967296", "\"de\"", "1.5"}) {
+    const Answer refused =
+        server_.Call("POST", "/collections/c/points/query",
+                     R"({"query": [1, 0], "using": "d", "params": {"adapter_version": )" +
+                         std::string(bad) + "}}");
+    EXPECT_TRUE(refused.status == 400 || refused.status == 422) << bad << ": " << refused.text;
+    EXPECT_THAT(refused.text, HasSubstr("adapter_version")) << bad;
+  }
+}
+
+TEST_F(QueryApiTest, TaggedFeedbackIsListedDeletedAndLearnedFromByItsTag) {
+  Do("POST", "/collections/c/feedback", R"({"events": [
+      {"query": {"point": 1}, "using": "d", "tag": "de", "clicks": [{"id": 2}]},
+      {"query": {"point": 1}, "using": "d", "clicks": [{"id": 3}]}]})");
+  const json tagged = Do("GET", "/collections/c/feedback?tag=de").at("events");
+  ASSERT_EQ(tagged.size(), 1u);
+  EXPECT_EQ(tagged[0].at("tag"), "de");
+  EXPECT_EQ(Do("GET", "/collections/c/feedback").at("events")[1].at("tag"), "");
+  EXPECT_EQ(Do("POST", "/collections/c/feedback/delete", R"({"tag": "fr"})").at("deleted"), 0);
+  EXPECT_EQ(Do("POST", "/collections/c/feedback/delete", R"({"tag": "de"})").at("deleted"), 1);
+  for (const char* part : {"{}", R"({"using": "d"})", R"({"tag": 1})", R"("de")"}) {
+    const Answer refused = server_.Call("POST", "/collections/c/adaptations",
+                                        R"({"using": "d", "feedback": )" + std::string(part) + "}");
+    EXPECT_EQ(refused.status, 400u) << part << ": " << refused.text;
+  }
 }
 
 TEST_F(QueryApiTest, AMissingTrainerIsNamed) {

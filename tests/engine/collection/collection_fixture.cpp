@@ -115,13 +115,20 @@ std::string RandomAdapter(std::mt19937& random, uint32_t dimension, bool maps_do
   return writer.Serialize();
 }
 
+std::vector<float> MappedQuery(const VersionSet& versions, VersionId version,
+                               const DenseVector& query) {
+  std::vector<float> room;
+  const std::span<const float> mapped = *versions.MapQuery(version, query, room);
+  return {mapped.begin(), mapped.end()};
+}
+
 std::map<Slot, float> ScoreAll(const Collection& collection, const std::string& vector_name,
                                const DenseVector& query, std::optional<VersionId> version) {
   const FieldId id = collection.FindField(vector_name)->id;
   const auto view = collection.view();
   const VersionSet& versions = *view->versions.at(id);
   const VersionId target = version.value_or(versions.active());
-  const std::vector<float> mapped = versions.MapQuery(target, query);
+  const std::vector<float> mapped = MappedQuery(versions, target, query);
   std::map<Slot, float> scores;
   for (const auto& segment : view->segments) {
     const auto field = segment->dense(id);
@@ -130,7 +137,7 @@ std::map<Slot, float> ScoreAll(const Collection& collection, const std::string& 
     std::vector<float> folded = mapped;
     float constant = 0;
     if (cross) constant = cross->MapQuery(mapped, folded);
-    const auto factors = segment->row_factors(id, target);
+    const auto factors = segment->row_factors(id, versions.DocumentGroup(target));
     for (uint32_t row = 0; row < segment->row_count(); ++row) {
       if ((segment->deleted_words()[row / 64].load() >> (row % 64) & 1) != 0) continue;
       const float* values = field->growing_rows != nullptr ? field->growing_rows->Row(row)
@@ -154,9 +161,10 @@ std::map<Slot, float> ScoreAll(const Collection& collection, const std::string& 
 
 float DirectScore(const VersionSet& versions, VersionId version, const DenseVector& query,
                   const DenseVector& base) {
-  const std::vector<float> mapped = versions.MapQuery(version, query);
+  const std::vector<float> mapped = MappedQuery(versions, version, query);
   DenseVector document = versions.normalised() ? Normalised(base) : base;
-  if (const auto& map = versions.Find(version)->document) {
+  const auto maps = *versions.Maps(version);
+  if (const auto& map = maps->document) {
     DenseVector output(document.size());
     map->Apply(document, output, versions.normalised());
     document = std::move(output);

@@ -69,6 +69,9 @@ std::string RandomAdapter(std::mt19937& random, uint32_t dimension, bool maps_do
 // has the field. Uses the versions' algebra as engine/search does. A slot found twice is an error.
 std::map<Slot, float> ScoreAll(const Collection& collection, const std::string& vector_name,
                                const DenseVector& query, std::optional<VersionId> version = {});
+// A base query mapped by the query side of a version.
+std::vector<float> MappedQuery(const VersionSet& versions, VersionId version,
+                               const DenseVector& query);
 // The score that the definition gives: q_t . l2(W_t x + b_t), or without l2 for dot.
 float DirectScore(const VersionSet& versions, VersionId version, const DenseVector& query,
                   const DenseVector& base);

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/collection/row_factors.h"
 #include "tests/engine/collection/collection_fixture.h"
 
 namespace almagest {
@@ -25,8 +26,9 @@ class ConcurrencyTest : public CollectionTest {
       const uint32_t rows = segment->row_count();
       const auto field = segment->dense(0);
       if (!field) continue;
-      const auto factors = segment->row_factors(0, view->versions.at(0)->active());
-      if (!view->versions.at(0)->SameDocumentMap(field->version, view->versions.at(0)->active())) {
+      const VersionSet& versions = *view->versions.at(0);
+      const auto factors = segment->row_factors(0, versions.DocumentGroup(versions.active()));
+      if (!versions.SameDocumentMap(field->version, versions.active())) {
         EXPECT_TRUE(factors != nullptr && factors->scale.size() >= rows);
       }
       for (uint32_t row = 0; row < rows; ++row) {
@@ -41,6 +43,25 @@ class ConcurrencyTest : public CollectionTest {
       }
     }
     return found.size();
+  }
+
+  // What searches that name their version do: maps that are not in memory are read, factors that
+  // nothing prepared are made.
+  void SearchAs(VersionId version) {
+    const auto view = collection->view();
+    const VersionSet& versions = *view->versions.at(0);
+    std::vector<float> room;
+    const DenseVector query(kTestDimension, 1.0f);
+    EXPECT_TRUE(versions.MapQuery(version, query, room));
+    for (const auto& segment : view->segments) {
+      const auto field = segment->dense(0);
+      const uint32_t rows = segment->row_count();
+      const auto factors = PrepareRowFactors(versions, *segment, 0, version, /*keep=*/false);
+      ASSERT_TRUE(factors) << factors.error().message;
+      if (!field || versions.SameDocumentMap(field->version, version)) continue;
+      ASSERT_NE(*factors, nullptr);
+      EXPECT_GE((*factors)->scale.size(), rows);
+    }
   }
 };
 
@@ -58,6 +79,7 @@ TEST_F(ConcurrencyTest, SearchesSeeEveryStillPointAllTheTime) {
     threads.emplace_back([&] {
       while (!done) {
         EXPECT_EQ(CountStillPoints(), kStillPoints);
+        SearchAs(static_cast<VersionId>(searches % 2));
         EXPECT_GE(collection->point_count(), kStillPoints);
         EXPECT_TRUE(collection->MatchingSlots(Filter(), {}));
         collection->Idf(3, std::vector<uint32_t>{1, 2});

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "engine/collection/growing_segment.h"
+#include "engine/collection/map_cache.h"
 #include "engine/collection/row_factors.h"
 #include "engine/collection/version_store.h"
 #include "engine/linalg/row_kernels.h"
@@ -40,7 +43,7 @@ void CheckAllPairs(bool normalised, uint32_t seed) {
     documents.push_back(normalised ? Normalised(document) : document);
   }
   for (VersionId stored = 0; stored <= 3; ++stored) {
-    const auto& map = set.Find(stored)->document;
+    const auto map = (*set.Maps(stored))->document;
     const GrowingDenseField field{0, kDimension, stored, map != nullptr && normalised};
     GrowingSegment segment(1, {&field, 1}, {}, 64);
     for (Slot slot = 0; slot < documents.size(); ++slot) {
@@ -54,14 +57,14 @@ void CheckAllPairs(bool normalised, uint32_t seed) {
     }
     for (VersionId target = 0; target <= 3; ++target) {
       SCOPED_TRACE("rows of " + std::to_string(stored) + " as " + std::to_string(target));
-      ASSERT_TRUE(PrepareRowFactors(set, segment, 0, target));
+      ASSERT_TRUE(PrepareRowFactors(set, segment, 0, target, /*keep=*/true));
       const DenseVector query = RandomVector(random, kDimension);
-      std::vector<float> folded = set.MapQuery(target, query);
+      std::vector<float> folded = MappedQuery(set, target, query);
       const auto cross = *set.Cross(target, stored);
       EXPECT_EQ(cross == nullptr, set.SameDocumentMap(target, stored));
       float constant = 0;
-      if (cross) constant = cross->MapQuery(set.MapQuery(target, query), folded);
-      const auto factors = segment.row_factors(0, target);
+      if (cross) constant = cross->MapQuery(MappedQuery(set, target, query), folded);
+      const auto factors = segment.row_factors(0, set.DocumentGroup(target));
       EXPECT_EQ(factors != nullptr, cross != nullptr && normalised);
       for (uint32_t row = 0; row < documents.size(); ++row) {
         float score =
@@ -105,6 +108,88 @@ TEST(VersionSetTest, ASuccessorKeepsComposedMaps) {
   EXPECT_EQ(successor->active(), 2u);
   EXPECT_EQ(*successor->Cross(2, 3), composed);
   EXPECT_EQ(successor->Find(2)->status, VersionStatus::kActive);
+}
+
+// As many versions as tenants, read from elsewhere, with room for a few.
+TEST(VersionSetTest, ReadsMapsWhenTheyAreAskedForAndKeepsTheLatest) {
+  std::mt19937 random(5);
+  const std::vector<AdapterVersion> given = RandomVersions(random);
+  std::vector<AdapterVersion> versions = given;
+  for (AdapterVersion& version : versions) version.maps = nullptr;
+  versions[0].maps = given[0].maps;  // Version 1 is active.
+  std::vector<VersionId> reads;
+  const auto read = [&](VersionId id) -> Result<AdapterMaps> {
+    reads.push_back(id);
+    if (id == 3) return Fail(ErrorCode::kCorruption, "version 3 is damaged");
+    return *given[id - 1].maps;
+  };
+  const size_t bytes = 2 * (kDimension * kDimension + kDimension) * sizeof(float);
+  versions.push_back(versions[1]);
+  versions.back().id = 4;
+  const VersionSet set(kDimension, true, versions, 1, read, /*map_bytes_max=*/bytes);
+  EXPECT_TRUE(reads.empty());
+  EXPECT_TRUE(set.Maps(1));
+  EXPECT_TRUE(set.SameDocumentMap(2, 4)) << "known without reading";
+  EXPECT_FALSE(set.SameDocumentMap(2, 3));
+  EXPECT_EQ(set.DocumentGroup(4), 2u);
+  EXPECT_EQ(set.DocumentGroup(1), 0u);
+  EXPECT_TRUE(reads.empty());
+  const DenseVector query = RandomVector(random, kDimension);
+  const VersionSet whole(kDimension, true, given, 1);
+  EXPECT_EQ(MappedQuery(set, 2, query), MappedQuery(whole, 2, query));
+  EXPECT_EQ(MappedQuery(set, 2, query), MappedQuery(whole, 2, query));
+  EXPECT_EQ(reads, (std::vector<VersionId>{2}));
+  std::vector<float> room;
+  EXPECT_EQ(set.MapQuery(3, query, room).error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(set.Maps(9).error().code, ErrorCode::kNotFound);
+  const auto successor = set.Successor(set.versions(), 1);
+  EXPECT_EQ(MappedQuery(*successor, 2, query), MappedQuery(whole, 2, query));
+  EXPECT_EQ(reads, (std::vector<VersionId>{2, 3})) << "the successor has what was read";
+}
+
+TEST(VersionSetTest, TheCacheForgetsWhatWasNotAskedForLongest) {
+  MapCache<int, int> cache(10);
+  cache.Add(1, std::make_shared<const int>(1), 4);
+  cache.Add(2, std::make_shared<const int>(2), 4);
+  EXPECT_NE(cache.Find(1), nullptr);
+  EXPECT_EQ(*cache.Add(3, std::make_shared<const int>(3), 4), 3);
+  EXPECT_EQ(cache.Find(2), nullptr);
+  EXPECT_NE(cache.Find(1), nullptr);
+  EXPECT_EQ(cache.bytes(), 8u);
+  EXPECT_EQ(*cache.Add(1, std::make_shared<const int>(7), 4), 1) << "the first one counts";
+  EXPECT_EQ(*cache.Add(4, std::make_shared<const int>(4), 40), 4);
+  EXPECT_EQ(cache.Find(1), nullptr);
+  EXPECT_NE(cache.Find(4), nullptr) << "in use, however large";
+  EXPECT_EQ(cache.bytes(), 40u);
+}
+
+TEST(VersionSetTest, FactorsThatNothingKeepsAreBounded) {
+  const GrowingDenseField field{0, 2, 0, false};
+  const GrowingSegment segment(1, {&field, 1}, {}, 64);
+  const auto factors = [](size_t rows) {
+    auto made = std::make_shared<RowFactors>();
+    made->scale.resize(rows);
+    made->offset.resize(rows);
+    return made;
+  };
+  const size_t third = kSpareFactorBytesMax / 3 / 8;
+  segment.SetRowFactors(0, 1, factors(third), /*keep=*/true);
+  for (VersionId version = 2; version <= 4; ++version) {
+    segment.SetRowFactors(0, version, factors(third), /*keep=*/false);
+  }
+  EXPECT_NE(segment.row_factors(0, 2), nullptr);
+  segment.SetRowFactors(0, 5, factors(third), /*keep=*/false);
+  EXPECT_EQ(segment.row_factors(0, 3), nullptr);
+  EXPECT_NE(segment.row_factors(0, 1), nullptr);
+  EXPECT_NE(segment.row_factors(0, 2), nullptr);
+  segment.SetRowFactors(0, 6, factors(4 * third), /*keep=*/false);
+  EXPECT_NE(segment.row_factors(0, 6), nullptr) << "the one in use stays";
+  EXPECT_EQ(segment.row_factors(0, 2), nullptr);
+  EXPECT_EQ(segment.kept_factor_targets(), (std::vector<std::pair<FieldId, VersionId>>{{0, 1}}));
+  const std::array<VersionId, 1> kept = {9};
+  segment.KeepRowFactors(0, kept);
+  EXPECT_EQ(segment.row_factors(0, 1), nullptr);
+  EXPECT_NE(segment.row_factors(0, 6), nullptr);
 }
 
 }  // namespace

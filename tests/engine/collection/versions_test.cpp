@@ -141,6 +141,8 @@ TEST_F(VersionsTest, StatusAndMetadataSurviveARestart) {
   EXPECT_EQ(versions->Find(1)->job_id, "job-7");
   EXPECT_EQ(versions->Find(1)->report_json, R"({"gain":0.1})");
   EXPECT_EQ(versions->Find(2)->status, VersionStatus::kRejected);
+  EXPECT_EQ(versions->Find(1)->maps, nullptr) << "a start reads only the active version's maps";
+  EXPECT_NE(versions->Find(3)->maps, nullptr);
   EXPECT_EQ(versions->Find(3)->kind, "two_sided_linear");
   EXPECT_EQ(collection->RollbackVersion(""), 1u);
   EXPECT_TRUE(collection->ActivateVersion("", 2, true));

@@ -45,7 +45,7 @@ TEST_F(AdaptationTest, APromotedVersionBecomesActive) {
   EXPECT_EQ(version->kind, "two_sided_linear");
   EXPECT_EQ(version->job_id, job.id);
   EXPECT_EQ(version->parent, 0u);
-  EXPECT_EQ(version->document->weights()[0], 2);
+  EXPECT_EQ((*collection_->Versions("text").value()->Maps(1))->document->weights()[0], 2);
   const auto report = nlohmann::json::parse(job.report_json);
   EXPECT_EQ(report["export"]["documents"], 40);
   EXPECT_EQ(report["export"]["queries"], 10);

@@ -121,6 +121,7 @@ TEST_F(FeedbackIntakeTest, RefusesBadValuesAndNamesThem) {
   expect(".weight is nan", kRange, [](auto& e) { e.weight = NAN; });
   expect(".user has 257 bytes", kRange, [](auto& e) { e.user = std::string(257, 'u'); });
   expect("valid UTF-8", kRange, [](auto& e) { e.user = "\xff"; });
+  expect(".tag has 257 bytes", kRange, [](auto& e) { e.tag = std::string(257, 't'); });
   expect(".text has", kRange, [](auto& e) { e.query_text = std::string(70'000, 't'); });
   expect(".time is -1", kRange, [](auto& e) { e.time_ms = -1; });
   expect(".time is 9", kRange, [](auto& e) { e.time_ms = INT64_MAX; });

@@ -46,6 +46,7 @@ TEST(FeedbackCodec, KeepsEveryField) {
   event.preferences = {{PointId{uint64_t{1}}, PointId{uuid}}};
   event.negatives = {PointId{uuid}, PointId{uint64_t{0}}};
   event.user = "ü";
+  event.tag = "fr-CH";
   event.time_ms = 1'700'000'000'123;
   event.weight = 0.1;
   const auto bytes = EncodeFeedback(event);
@@ -66,6 +67,7 @@ TEST(FeedbackCodec, KeepsEveryField) {
   EXPECT_EQ(back->preferences[0].over, event.preferences[0].over);
   EXPECT_EQ(back->negatives, event.negatives);
   EXPECT_EQ(back->user, event.user);
+  EXPECT_EQ(back->tag, event.tag);
   EXPECT_EQ(back->time_ms, event.time_ms);
   EXPECT_EQ(back->weight, event.weight);
 }
@@ -195,6 +197,70 @@ TEST(FeedbackStore, MarksJobsThatSawADeletedEvent) {
   EXPECT_EQ(*store.TaintedJobs(kCollection), (std::set<uint64_t>{1, 3}));
   ASSERT_TRUE(store.DropTrainingRecord(kCollection, 3));
   EXPECT_EQ(*FeedbackStore(memory).TaintedJobs(kCollection), (std::set<uint64_t>{1}));
+}
+
+TEST(FeedbackStore, MarksOfJobsOnAPartThoseThatAskedForTheEvent) {
+  MemoryStore memory;
+  FeedbackStore store(memory);
+  const auto add = [&](const std::string& user, const std::string& tag) {
+    FeedbackEvent event = Event(user, 1);
+    event.vector_name = "text";
+    event.tag = tag;
+    ASSERT_TRUE(store.Append(kCollection, std::vector{event}, kSync));
+  };
+  add("ann", "de");
+  add("bob", "fr");
+  add("bob", "de");
+  FeedbackFilter german, french, of_ann, german_of_bob;
+  german.tag = "de";
+  french.tag = "fr";
+  of_ann.user = "ann";
+  german_of_bob.tag = "de";
+  german_of_bob.user = "bob";
+  ASSERT_TRUE(store.BeginTraining(kCollection, 1, "text"));
+  ASSERT_TRUE(store.BeginTraining(kCollection, 2, "text", german));
+  ASSERT_TRUE(store.BeginTraining(kCollection, 3, "text", french));
+  ASSERT_TRUE(store.BeginTraining(kCollection, 4, "text", of_ann));
+  ASSERT_TRUE(store.BeginTraining(kCollection, 5, "image", german));
+  EXPECT_EQ(store.List(kCollection, german, 1, 10)->events.size(), 2u);
+  EXPECT_EQ(*store.Delete(kCollection, german_of_bob, 9, kSync), 1u);
+  EXPECT_EQ(*store.TaintedJobs(kCollection), (std::set<uint64_t>{1, 2}));
+  EXPECT_EQ(*store.Delete(kCollection, german, 9, kSync), 1u);
+  EXPECT_EQ(*store.TaintedJobs(kCollection), (std::set<uint64_t>{1, 2, 4}));
+  EXPECT_EQ(store.List(kCollection, {}, 1, 10)->events.at(0).tag, "fr");
+}
+
+TEST(FeedbackStore, FiltersAreStoredAndToldApart) {
+  FeedbackFilter filter;
+  EXPECT_EQ(EncodeFilter(filter), "{}");
+  EXPECT_EQ(*DecodeFilter("{}"), filter);
+  EXPECT_FALSE(AreDisjoint(filter, filter));
+  filter.user = "ü";
+  filter.tag = "de";
+  filter.from_ms = 5;
+  filter.until_ms = 9;
+  filter.point = *ParseUuid("00000000-0000-0000-0000-0000000000ff");
+  filter.ids = {3, 4};
+  filter.vector_name = "text";
+  EXPECT_EQ(*DecodeFilter(EncodeFilter(filter)), filter) << EncodeFilter(filter);
+  EXPECT_FALSE(AreDisjoint(filter, {}));
+  EXPECT_EQ(DecodeFilter("[").error().code, ErrorCode::kCorruption);
+  EXPECT_EQ(DecodeFilter(R"({"tag": 1})").error().code, ErrorCode::kCorruption);
+  const auto apart = [&](auto change) {
+    FeedbackFilter other = filter;
+    change(other);
+    EXPECT_EQ(AreDisjoint(filter, other), AreDisjoint(other, filter));
+    return AreDisjoint(filter, other);
+  };
+  EXPECT_FALSE(apart([](FeedbackFilter&) {}));
+  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.tag = "fr"; }));
+  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.tag = ""; })) << "events without a tag";
+  EXPECT_FALSE(apart([](FeedbackFilter& other) { other.tag.reset(); }));
+  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.user = "u"; }));
+  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.from_ms = 9, other.until_ms = 12; }));
+  EXPECT_FALSE(apart([](FeedbackFilter& other) { other.from_ms = 8, other.until_ms = 12; }));
+  EXPECT_FALSE(apart([](FeedbackFilter& other) { other.point = uint64_t{1}; }))
+      << "an event may name two points";
 }
 
 TEST(FeedbackStore, TrainingSeesItsSnapshotOnly) {

@@ -152,6 +152,63 @@ TEST(GateNumber, CountsVerdictsOnAboutAsMuchFeedback) {
   EXPECT_EQ(GateNumber(versions, 1'000), 1u);
 }
 
+TEST(GateNumber, CountsGatesThatMayHaveAskedTheSameQueries) {
+  const auto version = [](VersionId id, nlohmann::json part) {
+    AdapterVersion made;
+    made.id = id;
+    made.report_json = nlohmann::json{{"gate", {{"verdict", "promote"}}},
+                                      {"export", {{"events_used", 100}, {"feedback", part}}}}
+                           .dump();
+    return made;
+  };
+  const VersionSet versions(4, true,
+                            {version(1, {{"tag", "de"}}), version(2, {{"tag", "fr"}}),
+                             version(3, {{"user", "ann"}}), version(4, nlohmann::json::object())},
+                            0);
+  EXPECT_EQ(GateNumber(versions, 100), 5u) << "all of the feedback is in every part";
+  FeedbackFilter german;
+  german.tag = "de";
+  EXPECT_EQ(GateNumber(versions, 100, german), 4u) << "all but the French one";
+  FeedbackFilter of_bob;
+  of_bob.user = "bob";
+  of_bob.tag = "it";
+  EXPECT_EQ(GateNumber(versions, 100, of_bob), 2u);
+}
+
+class PartOfFeedbackTest : public LearningFixture {};
+
+TEST_F(PartOfFeedbackTest, TeachesAVersionOfItsOwn) {
+  AddFeedback(6, "ann");
+  std::vector<FeedbackInput> tagged = {Graded(500, 7, 1, "bob"), Graded(501, 8, 1, "cid"),
+                                       Graded(502, 9, 1, "bob")};
+  for (FeedbackInput& input : tagged) input.event.tag = "de";
+  ASSERT_TRUE(learning_->AddFeedback(*collection_, tagged));
+  AdaptationRequest request = Request();
+  request.feedback.tag = "de";
+  request.activate = false;
+  const Job german = RunJob(request);
+  ASSERT_EQ(german.state, JobState::kSucceeded) << german.reason;
+  EXPECT_EQ(german.feedback_events, 3u);
+  EXPECT_EQ(german.request.feedback, request.feedback);
+  EXPECT_EQ(active(), 0u);
+  EXPECT_THAT(Describe(1), HasSubstr(R"("feedback":{"tag":"de"})"));
+  EXPECT_EQ(learning_->DescribePolicy(*collection_, "text")->new_events, 9u)
+      << "a job on a part is none on all";
+  ASSERT_EQ(RunJob(Request()).feedback_events, 9u);
+  EXPECT_EQ(learning_->DescribePolicy(*collection_, "text")->new_events, 0u);
+  request.feedback.tag = "fr";
+  const Job french = RunJob(request);
+  EXPECT_EQ(french.state, JobState::kSkipped);
+  EXPECT_THAT(french.reason, HasSubstr(R"(among {"tag":"fr"})"));
+  FeedbackFilter of_ann;
+  of_ann.user = "ann";
+  ASSERT_EQ(*learning_->DeleteFeedback(*collection_, of_ann), 6u);
+  EXPECT_THAT(Describe(1), HasSubstr(R"("tainted":false)")) << "it never saw what ann said";
+  EXPECT_THAT(Describe(2), HasSubstr(R"("tainted":true)"));
+  OpenLearning(Leaves("promote"));
+  EXPECT_EQ(learning_->FindJob(german.id)->request.feedback.tag, "de") << "also after a restart";
+}
+
 class LearningKeeperTest : public LearningFixture {
  protected:
   // Searches answered by the active version; every `period`-th gets a click on its first result.
