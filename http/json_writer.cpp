@@ -1,5 +1,6 @@
 #include "http/json_writer.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -44,7 +45,17 @@ void AppendNumber(std::string& out, T value) {
     out += "null";
     return;
   }
-  fmt::format_to(std::back_inserter(out), "{}", value);
+  char digits[32];
+  out.append(digits, fmt::format_to(digits, FMT_COMPILE("{}"), value));
+}
+
+void AppendWhole(std::string& out, const fmt::format_int& number) {
+  out.append(number.data(), number.size());
+}
+
+bool IsPlain(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 &&
+         c != '"' && c != '\\';
 }
 
 }  // namespace
@@ -52,6 +63,11 @@ void AppendNumber(std::string& out, T value) {
 void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
   for (size_t i = 0; i < text.size();) {
+    size_t plain = i;
+    while (plain < text.size() && IsPlain(text[plain])) ++plain;
+    out.append(text, i, plain - i);
+    i = plain;
+    if (i == text.size()) break;
     const char c = text[i];
     if (static_cast<unsigned char>(c) >= 0x80) {
       const size_t length = Utf8Length(text, i);
@@ -81,11 +97,7 @@ void AppendJsonString(std::string& out, std::string_view text) {
         out += "\\t";
         break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
     }
     ++i;
   }
@@ -142,13 +154,13 @@ JsonWriter& JsonWriter::Null() { return Raw("null"); }
 
 JsonWriter& JsonWriter::Integer(int64_t value) {
   BeforeValue();
-  fmt::format_to(std::back_inserter(text_), "{}", value);
+  AppendWhole(text_, fmt::format_int(value));
   return *this;
 }
 
 JsonWriter& JsonWriter::Unsigned(uint64_t value) {
   BeforeValue();
-  fmt::format_to(std::back_inserter(text_), "{}", value);
+  AppendWhole(text_, fmt::format_int(value));
   return *this;
 }
 

@@ -1,7 +1,9 @@
 #include "http/session.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http.hpp>
 #include <cctype>
@@ -20,6 +22,7 @@ constexpr std::chrono::milliseconds kStreamPollInterval{200};
 constexpr std::chrono::milliseconds kLingerTimeout{2'000};
 constexpr size_t kReadBytes = 16u << 10;  // At once, of a request's beginning: most are shorter.
 constexpr size_t kLingerBytesMax = 64u << 20;
+constexpr size_t kBodyStride = 256u << 10;  // Touched at once, whatever length was announced.
 constexpr size_t kUploadStride = 1u << 20;  // What must come within a body timeout.
 constexpr const char* kTooManyWait = "Service unavailable: too many requests wait";
 
@@ -139,10 +142,15 @@ asio::awaitable<bool> Session::ServeOne() {
   const auto exchange = std::make_shared<Exchange>();
   head_only_ = false;
 
-  timer_->Start(options.header_timeout);
-  auto [header_error, header_bytes] =
-      co_await http::async_read_header(transport_, buffer_, parser, kToken);
-  timer_->Stop();
+  // Most often all of it is there.
+  beast::error_code header_error;
+  buffer_.consume(parser.put(buffer_.data(), header_error));
+  if (header_error == http::error::need_more) {
+    timer_->Start(options.header_timeout);
+    auto [error, count] = co_await http::async_read_header(transport_, buffer_, parser, kToken);
+    timer_->Stop();
+    header_error = error;
+  }
   if (header_error) {
     std::optional<HttpResponse> refusal = ReadFailure(header_error);
     if (refusal) co_await SendAndLinger(*refusal);
@@ -206,15 +214,35 @@ asio::awaitable<bool> Session::ReceiveBody(Parser& parser, HttpRequest& request)
   }
   if (request.upload) co_return co_await ReceiveUpload(parser, request.upload->path);
   timer_->Start(context_.options.body_timeout);
-  auto [error, count] = co_await http::async_read(transport_, buffer_, parser, kToken);
-  timer_->Stop();
-  if (!error) {
+  beast::error_code error;
+  if (parser.content_length() && !parser.chunked()) {
+    error = co_await ReadBody(*parser.content_length(), request.body);
+  } else {
+    auto [failure, count] = co_await http::async_read(transport_, buffer_, parser, kToken);
+    error = failure;
     request.body = std::move(parser.get().body());
-    co_return true;
   }
+  timer_->Stop();
+  if (!error) co_return true;
   std::optional<HttpResponse> refusal = ReadFailure(error);
   if (refusal) co_await SendAndLinger(*refusal);
   co_return false;
+}
+
+asio::awaitable<beast::error_code> Session::ReadBody(uint64_t length, std::string& body) {
+  beast::error_code error;
+  const size_t there = static_cast<size_t>(std::min<uint64_t>(length, buffer_.size()));
+  body.reserve(length);
+  body.assign(static_cast<const char*>(buffer_.cdata().data()), there);
+  buffer_.consume(there);
+  while (!error && body.size() < length) {
+    const size_t before = body.size();
+    body.resize(static_cast<size_t>(std::min<uint64_t>(length, before + kBodyStride)));
+    const asio::mutable_buffer space(body.data() + before, body.size() - before);
+    auto [failure, count] = co_await asio::async_read(transport_, space, kToken);
+    error = failure;
+  }
+  co_return error;
 }
 
 asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& path) {

@@ -50,6 +50,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // The rest of a request whose head `parser` has read; false when it could not be read, which was
   // answered.
   boost::asio::awaitable<bool> ReceiveBody(Parser& parser, HttpRequest& request);
+  // `length` bytes straight into `body`, where Beast's parser would copy them piece by piece.
+  boost::asio::awaitable<boost::beast::error_code> ReadBody(uint64_t length, std::string& body);
   boost::asio::awaitable<bool> ReceiveUpload(Parser& parser, const std::string& path);
   boost::asio::awaitable<bool> SendContinue();
   boost::asio::awaitable<bool> Send(HttpResponse& response, bool keep_alive);

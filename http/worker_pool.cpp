@@ -1,5 +1,7 @@
 #include "http/worker_pool.h"
 
+#include <utility>
+
 #include "storage/base/check.h"
 
 namespace almagest {
@@ -7,37 +9,58 @@ namespace almagest {
 WorkerPool::WorkerPool(unsigned threads, size_t queue_length_max)
     : queue_length_max_(queue_length_max) {
   ALMAGEST_CHECK(threads > 0);
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+  for (unsigned i = 0; i < threads; ++i) {
+    Worker& worker = workers_.emplace_back();
+    worker.thread = std::thread([this, &worker] { Work(worker); });
+  }
 }
 
 WorkerPool::~WorkerPool() {
+  std::vector<Worker*> idle;
   {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);
     stopping_ = true;
+    idle.swap(idle_);
   }
-  ready_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (Worker* worker : idle) worker->signal.release();
+  for (Worker& worker : workers_) worker.thread.join();
 }
 
 bool WorkerPool::Submit(std::function<void()> job) {
+  Worker* woken = nullptr;
   {
-    std::lock_guard lock(mutex_);
-    if (queue_.size() >= queue_length_max_) return false;
-    queue_.push_back(std::move(job));
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) {
+      if (queue_.size() >= queue_length_max_) return false;
+      queue_.push_back(std::move(job));
+      return true;
+    }
+    woken = idle_.back();
+    idle_.pop_back();
+    woken->job = std::move(job);
   }
-  ready_.notify_one();
+  woken->signal.release();
   return true;
 }
 
-void WorkerPool::Work() {
+void WorkerPool::Work(Worker& self) {
   while (true) {
     std::function<void()> job;
     {
-      std::unique_lock lock(mutex_);
-      ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      const std::lock_guard lock(mutex_);
+      if (!queue_.empty()) {
+        job = std::move(queue_.front());
+        queue_.pop_front();
+      } else if (stopping_) {
+        return;
+      } else {
+        idle_.push_back(&self);
+      }
+    }
+    if (!job) {
+      self.signal.acquire();
+      job = std::exchange(self.job, nullptr);
+      if (!job) return;
     }
     job();
   }

@@ -4,10 +4,10 @@
 // Thread safety: every function may be called from any thread.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -25,14 +25,21 @@ class WorkerPool {
   bool Submit(std::function<void()> job);
 
  private:
-  void Work();
+  // An idle one is handed its next job directly: a condition variable would wake it only to wait
+  // for the queue's mutex, which is most of what a short job costs.
+  struct Worker {
+    std::function<void()> job;  // Given with the signal; none means the end.
+    std::binary_semaphore signal{0};
+    std::thread thread;
+  };
+  void Work(Worker& self);
 
   const size_t queue_length_max_;
   std::mutex mutex_;
-  std::condition_variable ready_;
-  std::deque<std::function<void()>> queue_;  // Guarded by mutex_.
-  bool stopping_ = false;                    // Guarded by mutex_.
-  std::vector<std::thread> threads_;
+  std::deque<std::function<void()>> queue_;  // Guarded by mutex_. Empty while a worker is idle.
+  std::vector<Worker*> idle_;  // Guarded by mutex_. The last comes first: its caches are warm.
+  bool stopping_ = false;      // Guarded by mutex_.
+  std::deque<Worker> workers_;
 };
 
 }  // namespace almagest

@@ -30,8 +30,8 @@ Result<> ParsePoint(const JsonValue& value, TextResolver& texts, PointInput& poi
   ALMAGEST_TRY_VOID(value.ExpectObject());
   const auto [id, vectors, vector, payload] = value.FindEach(kKeys);
   if (!id) return Fail(value.MissingField("id"));
-  if (id->is<uint64_t>()) {
-    point.id = uint64_t(*id);
+  if (uint64_t number = 0; id->get(number) == simdjson::SUCCESS) {
+    point.id = number;
   } else {
     ALMAGEST_TRY(point.id, ParsePointId(value.Child(*id, "id")));
   }

@@ -58,6 +58,25 @@ TEST_F(ServerTest, PipelinesRequestsWithBodies) {
   EXPECT_THAT(client.Read()->body, HasSubstr("\"exists\":true"));
 }
 
+TEST_F(ServerTest, TakesALongBodyAsItComes) {
+  Start();
+  ASSERT_EQ(Ask(port(), "PUT", "/collections/p", "{}").status, 200u);
+  std::string text;
+  for (int i = 0; text.size() < 700'000; ++i) text += std::to_string(i) + " ";
+  const std::string body =
+      R"({"points": [{"id": 1, "vector": {}, "payload": {"text": ")" + text + R"("}}]})";
+  const std::string request =
+      "PUT /collections/p/points HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body +
+      "GET /collections/p/points/1 HTTP/1.1\r\n\r\n";
+  RawClient client(port());
+  for (size_t at = 0; at < request.size(); at += 123'457) {
+    ASSERT_TRUE(client.Send(request.substr(at, 123'457)));
+  }
+  EXPECT_EQ(client.Read()->status, 200u);
+  EXPECT_THAT(client.Read()->body, HasSubstr(text));
+}
+
 TEST_F(ServerTest, RefusesABodyThatAnnouncesTooMuch) {
   ServerOptions options;
   options.body_bytes_max = 10'000;
