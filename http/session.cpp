@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds kStreamPollInterval{200};
 constexpr std::chrono::milliseconds kLingerTimeout{2'000};
 constexpr size_t kReadBytes = 16u << 10;  // At once, of a request's beginning: most are shorter.
 constexpr size_t kLingerBytesMax = 64u << 20;
-constexpr size_t kBodyStride = 256u << 10;  // Touched at once, whatever length was announced.
-constexpr size_t kUploadStride = 1u << 20;  // What must come within a body timeout.
+// Memory that a body touches at once; of an upload, what must come within a body timeout.
+constexpr size_t kBodyStride = 1u << 20;
 constexpr const char* kTooManyWait = "Service unavailable: too many requests wait";
 
 // A request on its way through a worker. Shared, so that it outlives an aborted connection.
@@ -151,11 +151,7 @@ asio::awaitable<bool> Session::ServeOne() {
     timer_->Stop();
     header_error = error;
   }
-  if (header_error) {
-    std::optional<HttpResponse> refusal = ReadFailure(header_error);
-    if (refusal) co_await SendAndLinger(*refusal);
-    co_return false;
-  }
+  if (header_error) co_return co_await RefuseUnread(header_error);
   CopyHead(parser.get(), exchange->request);
   head_only_ = parser.get().method() == http::verb::head;
   std::optional<HttpResponse> refusal = context_.dispatcher.Admit(exchange->request);
@@ -182,9 +178,7 @@ asio::awaitable<bool> Session::ServeOne() {
     body_limit_ = exchange->request.upload ? options.upload_bytes_max : options.body_bytes_max;
     parser.body_limit(body_limit_);
     if (parser.content_length().value_or(0) > body_limit_) {
-      refusal = ReadFailure(http::error::body_limit);
-      co_await SendAndLinger(*refusal);
-      co_return false;
+      co_return co_await RefuseUnread(http::error::body_limit);
     }
     const bool received = co_await ReceiveBody(parser, exchange->request);
     if (!received) co_return false;
@@ -196,9 +190,7 @@ asio::awaitable<bool> Session::ServeOne() {
     exchange->response = dispatcher->Handle(exchange->request);
   };
   const bool was_run = co_await RunOnWorker(std::move(job));
-  if (!was_run) {
-    exchange->response = dispatcher->Refuse(503, kTooManyWait);
-  }
+  if (!was_run) exchange->response = dispatcher->Refuse(503, kTooManyWait);
   if (exchange->response.chunks && !head_only_) co_return co_await SendStream(exchange->response);
   const bool keep_alive = wants_keep_alive && !context_.draining && !exchange->response.close;
   if (!exchange->response.file.empty()) {
@@ -215,7 +207,7 @@ asio::awaitable<bool> Session::ReceiveBody(Parser& parser, HttpRequest& request)
   if (request.upload) co_return co_await ReceiveUpload(parser, request.upload->path);
   timer_->Start(context_.options.body_timeout);
   beast::error_code error;
-  if (parser.content_length() && !parser.chunked()) {
+  if (parser.content_length()) {  // None of a chunked one.
     error = co_await ReadBody(*parser.content_length(), request.body);
   } else {
     auto [failure, count] = co_await http::async_read(transport_, buffer_, parser, kToken);
@@ -224,25 +216,22 @@ asio::awaitable<bool> Session::ReceiveBody(Parser& parser, HttpRequest& request)
   }
   timer_->Stop();
   if (!error) co_return true;
-  std::optional<HttpResponse> refusal = ReadFailure(error);
-  if (refusal) co_await SendAndLinger(*refusal);
-  co_return false;
+  co_return co_await RefuseUnread(error);
 }
 
-asio::awaitable<beast::error_code> Session::ReadBody(uint64_t length, std::string& body) {
-  beast::error_code error;
-  const size_t there = static_cast<size_t>(std::min<uint64_t>(length, buffer_.size()));
+asio::awaitable<beast::error_code> Session::ReadBody(size_t length, std::string& body) {
+  const size_t there = std::min(length, buffer_.size());
   body.reserve(length);
   body.assign(static_cast<const char*>(buffer_.cdata().data()), there);
   buffer_.consume(there);
-  while (!error && body.size() < length) {
+  while (body.size() < length) {
     const size_t before = body.size();
-    body.resize(static_cast<size_t>(std::min<uint64_t>(length, before + kBodyStride)));
-    const asio::mutable_buffer space(body.data() + before, body.size() - before);
-    auto [failure, count] = co_await asio::async_read(transport_, space, kToken);
-    error = failure;
+    body.resize(std::min(length, before + kBodyStride));
+    const asio::mutable_buffer rest = asio::buffer(body) + before;
+    auto [error, count] = co_await asio::async_read(transport_, rest, kToken);
+    if (error) co_return error;
   }
-  co_return error;
+  co_return beast::error_code();
 }
 
 asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& path) {
@@ -256,7 +245,7 @@ asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& 
     auto [failure, count] = co_await http::async_read_some(transport_, buffer_, upload, kToken);
     error = failure;
     since_timer += count;
-    if (since_timer < kUploadStride) continue;
+    if (since_timer < kBodyStride) continue;
     since_timer = 0;
     timer_->Start(context_.options.body_timeout);
   }
@@ -265,9 +254,7 @@ asio::awaitable<bool> Session::ReceiveUpload(Parser& parser, const std::string& 
     upload.get().body().close();
     co_return true;
   }
-  std::optional<HttpResponse> refusal = ReadFailure(error);
-  if (refusal) co_await SendAndLinger(*refusal);
-  co_return false;
+  co_return co_await RefuseUnread(error);
 }
 
 asio::awaitable<bool> Session::SendContinue() {
@@ -370,6 +357,12 @@ asio::awaitable<bool> Session::SendStream(HttpResponse& response) {
     if (error) co_return false;
   }
   co_await asio::async_write(transport_, http::make_chunk_last(), kToken);
+  co_return false;
+}
+
+asio::awaitable<bool> Session::RefuseUnread(beast::error_code error) {
+  std::optional<HttpResponse> refusal = ReadFailure(error);
+  if (refusal) co_await SendAndLinger(*refusal);
   co_return false;
 }
 

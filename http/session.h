@@ -51,13 +51,15 @@ class Session : public std::enable_shared_from_this<Session> {
   // answered.
   boost::asio::awaitable<bool> ReceiveBody(Parser& parser, HttpRequest& request);
   // `length` bytes straight into `body`, where Beast's parser would copy them piece by piece.
-  boost::asio::awaitable<boost::beast::error_code> ReadBody(uint64_t length, std::string& body);
+  boost::asio::awaitable<boost::beast::error_code> ReadBody(size_t length, std::string& body);
   boost::asio::awaitable<bool> ReceiveUpload(Parser& parser, const std::string& path);
   boost::asio::awaitable<bool> SendContinue();
   boost::asio::awaitable<bool> Send(HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendHead(const HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendFile(const HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendStream(HttpResponse& response);
+  // Answers a request that could not be read, if somebody is there to read that; false.
+  boost::asio::awaitable<bool> RefuseUnread(boost::beast::error_code error);
   // Sends `response`, then reads on a little so that the peer sees it before the connection goes.
   boost::asio::awaitable<void> SendAndLinger(HttpResponse& response);
   // False, and `job` did not run, when the workers' queue is full.
