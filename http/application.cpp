@@ -63,12 +63,14 @@ std::optional<HttpResponse> CheckContentType(const HttpRequest& request, RouteBo
   if (body == RouteBody::kUpload) {
     expected = "multipart/form-data";
     if (type != nullptr && MultipartBoundary(*type)) return std::nullopt;
-  } else if (type != nullptr && HasContentType(*type, "application/json")) {
+  } else if (body != RouteBody::kBytes && type != nullptr &&
+             HasContentType(*type, "application/json")) {
     return std::nullopt;
   }
-  if (body == RouteBody::kJsonOrBytes) {
+  if (body == RouteBody::kJsonOrBytes || body == RouteBody::kBytes) {
     if (type != nullptr && HasContentType(*type, kBytesContentType)) return std::nullopt;
-    expected += fmt::format(" or {}", kBytesContentType);
+    expected = body == RouteBody::kBytes ? kBytesContentType
+                                         : fmt::format("{} or {}", expected, kBytesContentType);
   }
   return ErrorResponse(415, "Bad request: the Content-Type must be " + expected, 0);
 }

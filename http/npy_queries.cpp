@@ -107,12 +107,13 @@ Result<std::vector<ParsedQuery>> ParseNpyQueries(const HttpRequest& request) {
 }
 
 std::string NpyQueriesAsJson(const HttpRequest& request) {
-  const auto queries = ParseNpyQueries(request);
-  if (!queries) return "{}";
+  const auto shared = ReadShared(request);
+  const auto array = ReadNpyArray(request.body);
+  if (!shared || !array || array->rows > kSearchesMax) return "{}";
+  const QueryNode& node = shared->root;
   JsonWriter json;
   json.BeginObject().Key("searches").BeginArray();
-  for (const ParsedQuery& query : *queries) {
-    const QueryNode& node = query.request.root;
+  for (uint64_t row = 0; row < array->rows; ++row) {
     json.BeginObject().Key("limit").Unsigned(node.limit).Key("params").BeginObject();
     if (node.params.beam_width) json.Key("hnsw_ef").Unsigned(*node.params.beam_width);
     json.Key("exact").Bool(node.params.exact).EndObject().EndObject();

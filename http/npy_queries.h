@@ -1,7 +1,7 @@
 // A body of bytes to a batch of queries: each row of a .npy array (npy_array.h) is a nearest
 // search, and the query string says what all of them share, in the words of a query's JSON:
 // `using`, `limit`, `offset`, `score_threshold`, `with_payload`, `with_vector`, and of `params`
-// `hnsw_ef`, `exact` and `indexed_only`. Filters and prefetches need JSON.
+// `hnsw_ef`, `exact`, `indexed_only` and `adapter_version`. Filters and prefetches need JSON.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ namespace almagest {
 Result<std::vector<ParsedQuery>> ParseNpyQueries(const HttpRequest& request);
 
 // The same batch as {"searches": [...]} without the vectors: what strict mode counts. {} where
-// ParseNpyQueries fails.
+// there is no such batch; ParseNpyQueries says why.
 std::string NpyQueriesAsJson(const HttpRequest& request);
 
 }  // namespace almagest

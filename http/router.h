@@ -38,7 +38,8 @@ using Handler = Result<Reply> (*)(Service& service, const HttpRequest& request);
 enum class RouteBody : uint8_t {
   kJson,
   kJsonOrBytes,  // application/octet-stream as well.
-  kUpload,  // multipart/form-data, kept in a file (HttpRequest::upload).
+  kBytes,        // application/octet-stream alone.
+  kUpload,       // multipart/form-data, kept in a file (HttpRequest::upload).
 };
 
 struct Route {

@@ -14,6 +14,7 @@ using Json = nlohmann::json;
 
 constexpr char kAdapterBlob[] = "adapter";
 constexpr char kFormatVersion[] = "1";
+constexpr size_t kKindBytesMax = 64;
 
 std::string Metadata(const Safetensors& file, const std::string& key) {
   const auto found = file.metadata().find(key);
@@ -48,7 +49,13 @@ Result<> Parse(const Safetensors& file, uint32_t dimension, AdapterVersion* vers
     return Fail(ErrorCode::kInvalidArgument,
                 "the adapter's document_side is '" + side + "'; it must be identity or linear");
   }
-  if (version->kind.empty()) version->kind = Metadata(file, "kind");
+  const std::string kind = Metadata(file, "kind");
+  if (kind.size() > kKindBytesMax) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the adapter's kind has " + std::to_string(kind.size()) + " bytes, the limit is " +
+                    std::to_string(kKindBytesMax));
+  }
+  if (version->kind.empty()) version->kind = kind;
   AdapterMaps maps;
   ALMAGEST_TRY(maps.query, ReadMap(file, "query", dimension));
   if (side == "linear") {

@@ -213,15 +213,4 @@ Result<FeedbackFilter> DecodeFilter(std::string_view text) {
   }
 }
 
-bool AreDisjoint(const FeedbackFilter& a, const FeedbackFilter& b) {
-  const auto differ = [](const auto& one, const auto& other) {
-    return one && other && *one != *other;
-  };
-  const auto ends_before = [](const FeedbackFilter& one, const FeedbackFilter& other) {
-    return one.until_ms && other.from_ms && *one.until_ms <= *other.from_ms;
-  };
-  return differ(a.user, b.user) || differ(a.tag, b.tag) || differ(a.vector_name, b.vector_name) ||
-         ends_before(a, b) || ends_before(b, a);
-}
-
 }  // namespace almagest

@@ -26,7 +26,4 @@ std::string EncodeFilter(const FeedbackFilter& filter);
 // kCorruption when the text is not what EncodeFilter wrote.
 Result<FeedbackFilter> DecodeFilter(std::string_view text);
 
-// Whether a condition of each shows that no event matches both. If not, some may or may not.
-bool AreDisjoint(const FeedbackFilter& a, const FeedbackFilter& b);
-
 }  // namespace almagest

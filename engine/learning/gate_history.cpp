@@ -6,6 +6,15 @@
 #include "engine/learning/feedback_codec.h"
 
 namespace almagest {
+namespace {
+
+// Tags tell groups of users apart, who ask queries of their own. Users and spans of time do not:
+// different events of theirs ask the same popular queries.
+bool OfOtherUsers(const FeedbackFilter& a, const FeedbackFilter& b) {
+  return a.tag && b.tag && *a.tag != *b.tag;
+}
+
+}  // namespace
 
 uint64_t GateNumber(const VersionSet& versions, uint64_t events_now,
                     const FeedbackFilter& feedback) {
@@ -18,7 +27,7 @@ uint64_t GateNumber(const VersionSet& versions, uint64_t events_now,
       const auto events = report.at("export").at("events_used").get<uint64_t>();
       const Json part = report.at("export").value("feedback", Json::object());
       const auto theirs = DecodeFilter(part.dump());
-      if (theirs && AreDisjoint(*theirs, feedback)) continue;
+      if (theirs && OfOtherUsers(*theirs, feedback)) continue;
       if ((verdict == "promote" || verdict == "reject") && events >= (events_now + 1) / 2) ++number;
     } catch (const Json::exception&) {
       continue;  // No report of a job: built in or uploaded.

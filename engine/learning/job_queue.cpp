@@ -283,7 +283,7 @@ bool JobQueue::HasOpenJob(uint32_t collection_id, const std::string& vector_name
   return std::ranges::any_of(entries_, [&](const auto& item) {
     const Entry& entry = *item.second;
     return entry.collection_id == collection_id && entry.job.vector_name == vector_name &&
-           !IsFinal(entry.job.state);
+           entry.job.request.feedback == FeedbackFilter() && !IsFinal(entry.job.state);
   });
 }
 

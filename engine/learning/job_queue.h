@@ -81,7 +81,7 @@ class JobQueue {
                           const AdaptationRequest& request);
   std::vector<Job> Jobs() const;  // Newest first.
   Result<Job> Find(const std::string& id) const;
-  // Whether a job of that vector waits or runs.
+  // Whether a job of that vector on all of its feedback waits or runs; jobs on a part do not count.
   bool HasOpenJob(uint32_t collection_id, const std::string& vector_name) const;
   // A waiting job ends at once, a running one soon. kFailedPrecondition when it is over.
   Result<> Cancel(const std::string& id);

@@ -207,12 +207,12 @@ TEST_F(QueryApiTest, VersionsStartWithTheIdentity) {
 }
 
 // Turns queries by 90 degrees, so that the version's best point is the base vectors' worst.
-std::string Turn() {
+std::string Turn(const std::string& kind = "query_low_rank") {
   const std::vector<float> weight = {0, -1, 1, 0};
   const std::vector<float> bias = {0, 0};
   SafetensorsWriter writer;
   writer.SetMetadata("format_version", "1");
-  writer.SetMetadata("kind", "query_low_rank");
+  writer.SetMetadata("kind", kind);
   writer.SetMetadata("document_side", "identity");
   writer.SetMetadata("dimension", "2");
   writer.AddFloat32("query_weight", {2, 2}, weight);
@@ -228,6 +228,11 @@ TEST_F(QueryApiTest, EverySearchMayNameItsVersion) {
   const Answer broken = server_.Call("POST", "/collections/c/versions", Turn().substr(0, 90),
                                      {{"content-type", "application/octet-stream"}});
   EXPECT_EQ(broken.status, 400u) << broken.text;
+  EXPECT_EQ(server_.Call("POST", "/collections/c/versions", Turn()).status, 415u) << "as JSON";
+  const Answer wordy = server_.Call("POST", "/collections/c/versions", Turn(std::string(65, 'k')),
+                                    {{"content-type", "application/octet-stream"}});
+  EXPECT_EQ(wordy.status, 400u);
+  EXPECT_THAT(wordy.text, HasSubstr("the adapter's kind has 65 bytes, the limit is 64"));
   EXPECT_EQ(Do("GET", "/collections/c/versions").at("versions")[0].at("kind"), "query_low_rank");
   const std::string named = R"("using": "d", "params": {"adapter_version": 1})";
   EXPECT_THAT(Ids(R"({"query": [1, 0], )" + named + "}"), ElementsAre(3, 2, 1));

@@ -230,11 +230,10 @@ TEST(FeedbackStore, MarksOfJobsOnAPartThoseThatAskedForTheEvent) {
   EXPECT_EQ(store.List(kCollection, {}, 1, 10)->events.at(0).tag, "fr");
 }
 
-TEST(FeedbackStore, FiltersAreStoredAndToldApart) {
+TEST(FeedbackStore, FiltersAreStored) {
   FeedbackFilter filter;
   EXPECT_EQ(EncodeFilter(filter), "{}");
   EXPECT_EQ(*DecodeFilter("{}"), filter);
-  EXPECT_FALSE(AreDisjoint(filter, filter));
   filter.user = "ü";
   filter.tag = "de";
   filter.from_ms = 5;
@@ -243,24 +242,8 @@ TEST(FeedbackStore, FiltersAreStoredAndToldApart) {
   filter.ids = {3, 4};
   filter.vector_name = "text";
   EXPECT_EQ(*DecodeFilter(EncodeFilter(filter)), filter) << EncodeFilter(filter);
-  EXPECT_FALSE(AreDisjoint(filter, {}));
   EXPECT_EQ(DecodeFilter("[").error().code, ErrorCode::kCorruption);
   EXPECT_EQ(DecodeFilter(R"({"tag": 1})").error().code, ErrorCode::kCorruption);
-  const auto apart = [&](auto change) {
-    FeedbackFilter other = filter;
-    change(other);
-    EXPECT_EQ(AreDisjoint(filter, other), AreDisjoint(other, filter));
-    return AreDisjoint(filter, other);
-  };
-  EXPECT_FALSE(apart([](FeedbackFilter&) {}));
-  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.tag = "fr"; }));
-  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.tag = ""; })) << "events without a tag";
-  EXPECT_FALSE(apart([](FeedbackFilter& other) { other.tag.reset(); }));
-  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.user = "u"; }));
-  EXPECT_TRUE(apart([](FeedbackFilter& other) { other.from_ms = 9, other.until_ms = 12; }));
-  EXPECT_FALSE(apart([](FeedbackFilter& other) { other.from_ms = 8, other.until_ms = 12; }));
-  EXPECT_FALSE(apart([](FeedbackFilter& other) { other.point = uint64_t{1}; }))
-      << "an event may name two points";
 }
 
 TEST(FeedbackStore, TrainingSeesItsSnapshotOnly) {

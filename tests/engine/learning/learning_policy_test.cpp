@@ -153,18 +153,19 @@ TEST(GateNumber, CountsVerdictsOnAboutAsMuchFeedback) {
 }
 
 TEST(GateNumber, CountsGatesThatMayHaveAskedTheSameQueries) {
-  const auto version = [](VersionId id, nlohmann::json part) {
+  const auto version = [](VersionId id, nlohmann::json part, int events = 100) {
     AdapterVersion made;
     made.id = id;
     made.report_json = nlohmann::json{{"gate", {{"verdict", "promote"}}},
-                                      {"export", {{"events_used", 100}, {"feedback", part}}}}
+                                      {"export", {{"events_used", events}, {"feedback", part}}}}
                            .dump();
     return made;
   };
-  const VersionSet versions(4, true,
-                            {version(1, {{"tag", "de"}}), version(2, {{"tag", "fr"}}),
-                             version(3, {{"user", "ann"}}), version(4, nlohmann::json::object())},
-                            0);
+  const VersionSet versions(
+      4, true,
+      {version(1, {{"tag", "de"}}), version(2, {{"tag", "fr"}}), version(3, {{"user", "ann"}}),
+       version(4, nlohmann::json::object()), version(5, {{"until_ms", 9}}, 49)},
+      0);
   EXPECT_EQ(GateNumber(versions, 100), 5u) << "all of the feedback is in every part";
   FeedbackFilter german;
   german.tag = "de";
@@ -172,7 +173,11 @@ TEST(GateNumber, CountsGatesThatMayHaveAskedTheSameQueries) {
   FeedbackFilter of_bob;
   of_bob.user = "bob";
   of_bob.tag = "it";
-  EXPECT_EQ(GateNumber(versions, 100, of_bob), 2u);
+  EXPECT_EQ(GateNumber(versions, 100, of_bob), 3u) << "users may ask the same queries";
+  FeedbackFilter later;
+  later.from_ms = 9;
+  EXPECT_EQ(GateNumber(versions, 100, later), 5u) << "a part below half of the events is too small";
+  EXPECT_EQ(GateNumber(versions, 98, later), 6u) << "other days may ask the same queries";
 }
 
 class PartOfFeedbackTest : public LearningFixture {};
