@@ -277,7 +277,7 @@ TEST_F(NamedVersionTest, AThousandVersionsAnswerWhileOthersAreActivated) {
   for (uint32_t seed = 1; seed <= 2; ++seed) {
     searchers.emplace_back([&, seed] {
       std::mt19937 mine{seed};
-      while (!done || searches < 500) {
+      while (!done || searches < 300) {
         const VersionId version = mine() % (kTenants + 1);
         const DenseVector query = RandomVector(mine, kTestDimension);
         QueryRequest request;
@@ -294,15 +294,17 @@ TEST_F(NamedVersionTest, AThousandVersionsAnswerWhileOthersAreActivated) {
       }
     });
   }
-  for (int swap = 0; swap < 25; ++swap) {
+  for (int swap = 0; swap < 24; ++swap) {
     const VersionId version = random() % (kTenants + 1);
     EXPECT_TRUE(collection->ActivateVersion("", version));
-    EXPECT_TRUE(collection->OptimizeOnce([](double) { return true; }));
+    if (swap % 4 == 0) {  // Re-embedding, in which most of the time goes.
+      EXPECT_TRUE(collection->OptimizeOnce([](double) { return true; }));
+    }
   }
   done = true;
   for (std::thread& searcher : searchers) searcher.join();
   EXPECT_EQ(failed, 0u);
-  EXPECT_GE(searches, 500u);
+  EXPECT_GE(searches, 300u);
 }
 
 }  // namespace
