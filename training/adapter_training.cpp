@@ -19,6 +19,11 @@ constexpr int64_t kMiningInterval = 50;
 constexpr int64_t kPoolDepth = 300;
 
 constexpr double kNormalisedRate = 0.01;
+// The graded loss learns its scale. It starts blunter than what suits a softmax: sharp sigmoids are
+// flat nearly everywhere, and so little is learned until the scale has come down.
+constexpr double kGradedStart = 4;
+constexpr double kScaleRate =
+    0.01;  // Of the graded loss's scale and bias, which must move by units.
 constexpr double kMomentum = 0.9;
 
 constexpr double kFactorGain = 0.001;  // Less is no reason to change what was learned.
@@ -68,17 +73,23 @@ class Run {
     }
     const auto columns = static_cast<double>(options.batch_size * (1 + options.hard_negatives) +
                                              options.random_negatives);
-    bias_ = torch::full({}, -std::log(columns),
-                        torch::dtype(torch::kFloat32).device(device_).requires_grad(true));
-    temperature_ = options.temperature;
+    base_temperature_ = candidate.temperature > 0 ? candidate.temperature : options.temperature;
+    temperature_ = base_temperature_;
     if (distance_ == Distance::kDot) {
       temperature_ *=
           queries_.norm(2, 1).mean().item<double>() * documents_.norm(2, 1).mean().item<double>();
     }
+    const auto learned = [&](double value) {
+      return torch::full({}, value,
+                         torch::dtype(torch::kFloat32).device(device_).requires_grad(true));
+    };
+    log_scale_ = learned(-std::log(kGradedStart * temperature_));
+    bias_ = learned(-std::log(columns));
   }
 
   bool validates() const { return validation_count_ > 0; }
   ResidualMap& residual() { return residual_; }
+  const ResidualMap& residual() const { return residual_; }
   double mean_query_length() const { return mean_query_length_; }
 
   double Validate() {
@@ -118,6 +129,12 @@ class Run {
                          options_.mining_depth, options_.positive_ratio, tick);
   }
 
+  NegativeHardness Hardness(std::span<const MinedQuery> mined) const {
+    NegativeHardness hardness;
+    hardness.Add(mined, base_temperature_, temperature_ / base_temperature_);
+    return hardness;
+  }
+
   torch::Tensor Loss(const Batch& batch) const {
     const auto rows = static_cast<int64_t>(batch.queries.size());
     const auto columns = static_cast<int64_t>(batch.columns.size());
@@ -141,16 +158,15 @@ class Run {
     if (!options_.graded_loss) {
       return InfoNce(queries, documents, excluded, weights, temperature_, options_.trimmed_share);
     }
-    const torch::Tensor targets = ToTensor(batch.grades, {rows}, device_) / grade_max_;
-    return Bixse(queries, documents, excluded, weights, targets, bias_, temperature_,
+    const torch::Tensor targets = ToTensor(batch.grades, {rows, columns}, device_) / grade_max_;
+    return Bixse(queries, documents, excluded, weights, targets, log_scale_.exp(), bias_,
                  options_.trimmed_share);
   }
 
-  // What is learned: the map, and the bias of the graded loss.
-  std::vector<torch::Tensor> parameters() const {
-    std::vector<torch::Tensor> all = residual_.parameters();
-    if (options_.graded_loss) all.push_back(bias_);
-    return all;
+  // Of the graded loss, which learns how scores become grades.
+  std::vector<torch::Tensor> scale_parameters() const {
+    if (!options_.graded_loss) return {};
+    return {log_scale_, bias_};
   }
 
  private:
@@ -205,24 +221,12 @@ class Run {
   std::vector<JudgedQuery> validation_;  // the judgements, with documents as positions in them.
   size_t validation_count_ = 0;
   double mean_query_length_ = 1;  // What the mapped queries were divided by.
-  double temperature_ = 1;
+  double base_temperature_ = 1;   // Of cosines.
+  double temperature_ = 1;        // Of the scores.
   double grade_max_ = 1;
-  torch::Tensor bias_;  // Of the graded loss; a scalar.
+  torch::Tensor log_scale_;  // Of the graded loss; scalars.
+  torch::Tensor bias_;
 };
-
-const char* QueryKind(Shape shape) {
-  switch (shape) {
-    case Shape::kFull:
-      return "query_linear";
-    case Shape::kLowRank:
-      return "query_low_rank";
-    case Shape::kDiagonal:
-      return "query_diagonal";
-    case Shape::kOrthogonal:
-      return "query_orthogonal";
-  }
-  return "query_linear";
-}
 
 // The start and the learned part as one affine map on each side.
 LinearAdapter Fold(const Candidate& candidate, const ResidualMap& residual, double query_length) {
@@ -246,20 +250,28 @@ LinearAdapter Fold(const Candidate& candidate, const ResidualMap& residual, doub
   return adapter;
 }
 
-std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const std::vector<torch::Tensor>& parameters,
-                                                       const Candidate& candidate,
+// The map by the rate of its shape; the two scalars of the graded loss by one of their own.
+std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const Run& run, const Candidate& candidate,
                                                        const TrainingOptions& options) {
+  using torch::optim::OptimizerParamGroup;
+  std::vector<OptimizerParamGroup> groups = {OptimizerParamGroup(run.residual().parameters())};
+  const std::vector<torch::Tensor> scale = run.scale_parameters();
   if (candidate.descent == Descent::kNormalised) {
     // Adam's step of a full map has the length rate * D; this one grows like its root.
     const double rate =
         kNormalisedRate * std::sqrt(static_cast<double>(candidate.start.dimension) / 100);
-    return std::make_unique<torch::optim::SGD>(parameters,
+    if (!scale.empty()) groups.emplace_back(scale);
+    return std::make_unique<torch::optim::SGD>(groups,
                                                torch::optim::SGDOptions(rate).momentum(kMomentum));
   }
   const double rate =
       candidate.shape == Shape::kFull ? options.learning_rate : options.low_rank_learning_rate;
+  if (!scale.empty()) {
+    groups.emplace_back(scale, std::make_unique<torch::optim::AdamWOptions>(
+                                   torch::optim::AdamWOptions(kScaleRate).weight_decay(0)));
+  }
   return std::make_unique<torch::optim::AdamW>(
-      parameters, torch::optim::AdamWOptions(rate).weight_decay(options.weight_decay));
+      groups, torch::optim::AdamWOptions(rate).weight_decay(options.weight_decay));
 }
 
 // A candidate this far behind the best so far, after this many steps, will not win any more.
@@ -297,10 +309,10 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
                                         Progress* progress) {
   Run run(space, data, candidate, options, seed);
   BatchSampler sampler(
-      data.train, {options.batch_size, options.hard_negatives, options.random_negatives,
-                   options.positive_ratio, static_cast<int64_t>(data.corpus.size()), Mix64(seed)});
-  const std::unique_ptr<torch::optim::Optimizer> optimizer =
-      MakeOptimizer(run.parameters(), candidate, options);
+      data.train,
+      {options.batch_size, options.hard_negatives, options.random_negatives, options.positive_ratio,
+       static_cast<int64_t>(data.corpus.size()), Mix64(seed), options.graded_loss});
+  const std::unique_ptr<torch::optim::Optimizer> optimizer = MakeOptimizer(run, candidate, options);
   TrainedCandidate result;
   std::vector<torch::Tensor> best = run.residual().CopyAverage();
   double latest_validation = 0;
@@ -321,6 +333,7 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
         sampler.epoch() > mined_epoch && step - mined_step >= kMiningInterval) {
       progress->Phase("mining");
       mined = run.Mine(progress->MakeTick());
+      result.hardness = run.Hardness(mined);
       progress->Phase("training");
       mined_epoch = std::max<int64_t>(sampler.epoch(), 0);
       mined_step = step;
@@ -337,8 +350,10 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
     loss.backward();
     if (candidate.descent == Descent::kNormalised) {
       const torch::NoGradGuard no_grad;
-      for (const torch::Tensor& parameter : run.parameters()) {
-        parameter.mutable_grad().div_(parameter.grad().norm().clamp_min(1e-12));
+      for (const auto& group : optimizer->param_groups()) {
+        for (const torch::Tensor& parameter : group.params()) {
+          parameter.mutable_grad().div_(parameter.grad().norm().clamp_min(1e-12));
+        }
       }
     }
     optimizer->step();

@@ -11,6 +11,7 @@
 #include "training/batch_sampler.h"
 #include "training/job_config.h"
 #include "training/linear_adapter.h"
+#include "training/negative_hardness.h"
 #include "training/progress.h"
 #include "training/vector_space.h"
 
@@ -54,6 +55,7 @@ struct Candidate {
   int64_t steps = 0;         // At most; exactly this many where there is no validation.
   double change_factor = 1;  // The learned change is multiplied by this at the end.
   Descent descent = Descent::kAdam;
+  double temperature = 0;        // Of the loss; 0: that of the options.
   int64_t candidates_left = 0;   // To be trained after this one; for the estimate of time only.
   std::vector<LossPoint> rival;  // Of the best candidate so far: who is clearly behind it at the
                                  // same step stops early.
@@ -68,7 +70,8 @@ struct TrainedCandidate {
   double validation_ndcg_at_10 = 0;  // At best_step.
   // The same with the learned change times each of kChangeFactors; empty without validation.
   std::vector<double> validation_by_factor;
-  double change_factor = 1;  // The one applied to `adapter`.
+  double change_factor = 1;   // The one applied to `adapter`.
+  NegativeHardness hardness;  // Of the negatives mined last, by the map as it was then.
 };
 
 // A change learned from little data may be worth more at a part of its size, and one stopped early

@@ -11,7 +11,8 @@ namespace {
 constexpr int64_t kDrawsMax = 4;
 }  // namespace
 
-TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32_t> position_of) {
+TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32_t> position_of,
+                                bool graded) {
   TrainingQuery query;
   query.query = judged.query;
   // A sampled corpus keeps the order of rows, so positions ascend as documents do.
@@ -19,7 +20,7 @@ TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32
     const int32_t position = position_of[static_cast<size_t>(entry.document)];
     if (entry.grade > 0) {
       query.positives.push_back(position);
-      query.positive_weights.push_back(entry.grade * entry.weight);
+      query.positive_weights.push_back(graded ? entry.weight : entry.grade * entry.weight);
       query.positive_grades.push_back(entry.grade);
       query.weight += query.positive_weights.back();
     } else {
@@ -85,8 +86,6 @@ Batch BatchSampler::Next(std::span<const MinedQuery> mined) {
       positives.push_back(positive);
       batch.queries.push_back(static_cast<int32_t>(index));
       batch.columns.push_back(query.positives[positive]);
-      batch.grades.push_back(
-          positive < query.positive_grades.size() ? query.positive_grades[positive] : 1.0f);
     }
     // A query counts the same however many of its positives were drawn.
     const auto drawn = static_cast<float>(positives.size() - first);
@@ -123,6 +122,7 @@ Batch BatchSampler::Next(std::span<const MinedQuery> mined) {
   const size_t columns = batch.columns.size();
   batch.excluded.assign(rows * columns, 0);
   batch.confirmed.assign(rows * columns, 0);
+  if (options_.graded) batch.grades.assign(rows * columns, 0);
   for (size_t row = 0; row < rows; ++row) {
     uint8_t* excluded = batch.excluded.data() + row * columns;
     uint8_t* confirmed = batch.confirmed.data() + row * columns;
@@ -130,10 +130,14 @@ Batch BatchSampler::Next(std::span<const MinedQuery> mined) {
     for (size_t column = 0; column < rows; ++column) {  // Repeated documents.
       if (column_of.at(batch.columns[column]) != column) excluded[column] = 1;
     }
-    for (const int32_t document : query.positives) {
-      if (const auto found = column_of.find(document); found != column_of.end()) {
-        excluded[found->second] = 1;
-      }
+    for (size_t i = 0; i < query.positives.size(); ++i) {
+      const auto found = column_of.find(query.positives[i]);
+      if (found == column_of.end()) continue;
+      // Of a target, the row's own column counts.
+      const bool own = query.positives[i] == batch.columns[row];
+      const size_t column = own ? row : found->second;
+      excluded[found->second] = !options_.graded || own;
+      if (options_.graded) batch.grades[row * columns + column] = query.positive_grades[i];
     }
     for (const int32_t document : query.negatives) {
       if (const auto found = column_of.find(document); found != column_of.end()) {

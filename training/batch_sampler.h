@@ -16,15 +16,17 @@ namespace almagest::training {
 struct TrainingQuery {
   int32_t query = 0;  // Row of the query matrix.
   std::vector<int32_t> positives;
-  std::vector<float> positive_weights;  // Weight times grade, > 0.
+  std::vector<float> positive_weights;  // Weight times grade, > 0; graded: the weight.
   std::vector<float> positive_grades;   // > 0
   std::vector<int32_t> negatives;       // Judged and found not relevant.
   float weight = 0;                     // Of the query: the mean of its positive weights.
 };
 
 // Splits the judged documents of a query by grade. `position_of` maps document rows to positions
-// in the training corpus.
-TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32_t> position_of);
+// in the training corpus. `graded`: the loss takes the grade as its target, so that it is no
+// weight.
+TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32_t> position_of,
+                                bool graded = false);
 
 struct Batch {
   std::vector<int32_t> queries;    // [B] indexes into the training queries.
@@ -32,7 +34,7 @@ struct Batch {
   std::vector<uint8_t> excluded;   // [B, C] 1: not a negative of this query (nor its positive).
   std::vector<uint8_t> confirmed;  // [B, C] 1: a judged negative; exempt from the duplicate filter.
   std::vector<float> weights;      // [B]
-  std::vector<float> grades;       // [B] of the positives.
+  std::vector<float> grades;       // [B, C] of what is known to be relevant, else 0; if graded.
 };
 
 class BatchSampler {
@@ -44,14 +46,15 @@ class BatchSampler {
     double positive_ratio = 0.95;
     int64_t corpus_size = 0;
     uint64_t seed = 0;
+    bool graded = false;  // For a loss with grades as targets.
   };
   // The queries must outlive the sampler and may not be empty.
   BatchSampler(std::span<const TrainingQuery> queries, const Options& options);
 
   // An epoch visits each query once, with one of its positives drawn by weight (several, up to 4,
   // where that fits into a batch: then a query's weight is shared). `mined` is parallel to the
-  // queries, or empty. Masked for a row: its known positives, and every second
-  // column of one document.
+  // queries, or empty. Masked for a row: its known positives (if graded, they are targets instead),
+  // and every second column of one document.
   Batch Next(std::span<const MinedQuery> mined);
   int64_t epoch() const { return epoch_; }  // Completed ones.
   int64_t steps_per_epoch() const;

@@ -24,6 +24,7 @@ constexpr double kMatchedPowers[] = {0.5, 0.75, 1};
 constexpr int64_t kMatchedDimensions = 4096;  // The axes of more take minutes, in every fold.
 constexpr size_t kCrossValidationQueries = 400;
 constexpr int kFolds = 5;
+constexpr double kTuningTimeShare = 0.7;  // Of the time budget.
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 constexpr int64_t kPowerScores = 35'000'000;  // Query-document scores a tried power may cost.
 
@@ -81,8 +82,7 @@ class Selector {
       const double deadline = begun + (budget - begun) * static_cast<double>(i + 1) /
                                           static_cast<double>(candidates.size() + 2);
       ALMAGEST_TRY(TrainedCandidate result, TryOut(candidate, deadline));
-      selection.candidates.push_back({candidate.name, result.curve, result.best_step,
-                                      result.validation_ndcg_at_10, result.change_factor});
+      selection.candidates.push_back(Record(candidate, result));
       trained.push_back(std::move(result));
       const bool handicapped = matched.matched_power > 0 && candidate.matched_power == 0;
       if (trained[i].validation_ndcg_at_10 >
@@ -96,6 +96,10 @@ class Selector {
         candidates.back().descent = Descent::kNormalised;
         candidates.back().name += "_normalised";
       }
+    }
+    if (config_.options.tunes_temperature && trained[best].best_step > 0) {
+      ALMAGEST_TRY_VOID(TuneTemperature(begun + kTuningTimeShare * (budget - begun), &selection,
+                                        &candidates[best], &trained[best]));
     }
     const TrainedCandidate& winner = trained[best];
     selection.recipe = candidates[best];
@@ -178,6 +182,7 @@ class Selector {
       candidate.start = start;
       candidate.rotated = rotated;
       candidate.steps = config_.options.steps_max;
+      candidate.temperature = config_.options.temperature;
       candidate.matched_power = from_matched ? matched.matched_power : 0;
       if (from_matched) {
         candidate.neighbours = matched.neighbours;
@@ -213,6 +218,36 @@ class Selector {
       add("query_diagonal", Shape::kDiagonal, false, identity);
     }
     return candidates;
+  }
+
+  static CandidateRecord Record(const Candidate& candidate, const TrainedCandidate& result) {
+    return {
+        candidate.name,       result.curve,          result.best_step, result.validation_ndcg_at_10,
+        result.change_factor, candidate.temperature, result.hardness};
+  }
+
+  // The winner once more at half the temperature and at twice, and on in the direction that
+  // validates better, until it does not.
+  Result<> TuneTemperature(double deadline, Selection* selection, Candidate* best,
+                           TrainedCandidate* trained) {
+    const Candidate winner = *best;
+    for (const double factor : {0.5, 2.0}) {
+      Candidate candidate = winner;
+      while (progress_->ElapsedSeconds() < deadline) {
+        candidate.temperature *= factor;
+        if (std::clamp(candidate.temperature, 0.01, 0.25) != candidate.temperature) break;
+        char name[96];
+        std::snprintf(name, sizeof name, "%s_%g", winner.name.c_str(), candidate.temperature);
+        candidate.name = name;
+        ALMAGEST_TRY(TrainedCandidate result, TryOut(candidate, deadline));
+        selection->candidates.push_back(Record(candidate, result));
+        if (result.validation_ndcg_at_10 <= trained->validation_ndcg_at_10) break;
+        *best = candidate;
+        *trained = std::move(result);
+      }
+      if (best->temperature != winner.temperature) break;  // The other way would lead back.
+    }
+    return {};
   }
 
   // Of the choice, in plain words and with its numbers.
@@ -269,6 +304,7 @@ class Selector {
     std::vector<std::vector<LossPoint>> curves;
     std::vector<double> by_factor(std::size(kChangeFactors), 0.0);
     size_t longest = 0;
+    NegativeHardness hardness;
     for (int fold = 0; fold < kFolds; ++fold) {
       const std::vector<JudgedQuery> train = Fold(fold, false);
       const std::vector<JudgedQuery> validation = Fold(fold, true);
@@ -285,8 +321,10 @@ class Selector {
       for (size_t i = 0; i < by_factor.size(); ++i) by_factor[i] += result.validation_by_factor[i];
       curves.push_back(std::move(result.curve));
       longest = std::max(longest, curves.back().size());
+      hardness.Add(result.hardness);
     }
     TrainedCandidate average;
+    average.hardness = hardness;
     average.adapter = candidate.start;
     for (size_t at = 0; at < longest; ++at) {
       LossPoint mean;

@@ -20,6 +20,8 @@ struct CandidateRecord {
   int64_t best_step = 0;
   double validation_ndcg_at_10 = 0;
   double change_factor = 1;  // What the learned change was multiplied by (adapter_training.h).
+  double temperature = 0;
+  NegativeHardness hardness;  // Of the negatives mined last; of folds, all of them together.
 };
 
 struct Selection {

@@ -39,19 +39,20 @@ inline torch::Tensor InfoNce(const torch::Tensor& queries, const torch::Tensor& 
 
 // BiXSE: binary cross-entropy of every pair of the batch, with the grade as the target.
 //
-//   loss = sum_i w_i ( BCE(s_ii / t + b, z_i) + sum_{j != i, not excluded} BCE(s_ij / t + b, 0) )
-//          / sum_i w_i,     BCE(x, z) = softplus(x) - z x
+//   loss = sum_i w_i sum_{j not excluded} BCE(a s_ij + b, z_ij) / sum_i w_i
+//   BCE(x, z) = softplus(x) - z x
 //
-// targets z [B] in 0..1: 1 is as relevant as can be. `bias` b is a scalar, learned; it starts at
-// -log(C - 1), since nearly all pairs are negatives. sigmoid(s / t + b) estimates the grade, so the
-// scores can be read as such.
+// targets z [B, C] in 0..1: 1 is as relevant as can be, 0 for what nobody judged. `scale` a (the
+// inverse of a temperature) and `bias` b are scalars, learned; b starts at -log(C - 1), since
+// nearly all pairs are negatives. So sigmoid(a s + b) estimates the grade among the pairs of a
+// batch.
 inline torch::Tensor Bixse(const torch::Tensor& queries, const torch::Tensor& columns,
                            const torch::Tensor& excluded, const torch::Tensor& weights,
-                           const torch::Tensor& targets, const torch::Tensor& bias,
-                           double temperature, double trimmed = 0) {
-  const torch::Tensor logits = queries.mm(columns.t()) / temperature + bias;
-  const torch::Tensor pairs = torch::softplus(logits).masked_fill(excluded, 0);
-  const torch::Tensor loss = pairs.sum(1) - targets * logits.diagonal();
+                           const torch::Tensor& targets, const torch::Tensor& scale,
+                           const torch::Tensor& bias, double trimmed = 0) {
+  const torch::Tensor logits = queries.mm(columns.t()) * scale + bias;
+  const torch::Tensor pairs = torch::softplus(logits) - targets * logits;
+  const torch::Tensor loss = pairs.masked_fill(excluded, 0).sum(1);
   const torch::Tensor kept = weights * KeptRows(loss, trimmed);
   return (loss * kept).sum() / kept.sum();
 }

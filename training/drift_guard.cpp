@@ -7,7 +7,6 @@
 namespace almagest::training {
 namespace {
 
-constexpr int64_t kFirst = 10;
 // Documents within rounding of the tenth result are as good as in it (copies of one another).
 constexpr float kTie = 1e-5f;
 
@@ -29,16 +28,23 @@ class Served {
   }
 
   torch::Tensor First(const torch::Tensor& base_queries, const Tick& tick) const {
-    return TopRows(Queries(base_queries), documents_, kFirst, tick);
+    return TopRows(Queries(base_queries), documents_, kScoredDepth, tick);
   }
 
-  // Of the first results, in any order.
-  std::vector<float> Scores(const torch::Tensor& base_queries, const Tick& tick) const {
+  ScoredResults Scored(const torch::Tensor& base_queries, const Tick& tick) const {
     const torch::Tensor queries = Queries(base_queries);
-    const torch::Tensor top = TopRows(queries, documents_, kFirst, tick).to(documents_.device());
+    const torch::Tensor top =
+        TopRows(queries, documents_, kScoredDepth, tick).to(documents_.device());
     const torch::Tensor found =
         documents_.index_select(0, top.flatten()).view({top.size(0), top.size(1), -1});
-    return ToVector((found * queries.unsqueeze(1)).sum(2).contiguous());
+    ScoredResults results;
+    results.depth = top.size(1);
+    results.scores = ToVector((found * queries.unsqueeze(1)).sum(2).contiguous());
+    const torch::Tensor rows = top.to(torch::kCPU).contiguous();
+    for (int64_t i = 0; i < rows.numel(); ++i) {
+      results.documents.push_back(static_cast<int32_t>(rows.data_ptr<int64_t>()[i]));
+    }
+    return results;
   }
 
   // Of the documents `rows`, whose base vectors are `base`, the share that finds itself.
@@ -124,7 +130,7 @@ ScoreScale MeasureScores(const VectorSpace& space, std::span<const float> guard,
   scale.queries = unused.size();
   const LinearAdapter identity = LinearAdapter::Identity(d);
   const auto measure = [&](const LinearAdapter& version) {
-    std::vector<float> scores = Served(space, version).Scores(queries, tick);
+    std::vector<float> scores = Served(space, version).Scored(queries, tick).scores;
     std::ranges::sort(scores);
     std::vector<double> quantiles;
     for (const double level : ScoreScale::kLevels) {
@@ -137,6 +143,14 @@ ScoreScale MeasureScores(const VectorSpace& space, std::span<const float> guard,
   scale.active = measure(active);
   scale.trained = measure(trained);
   return scale;
+}
+
+ScoredResults FindScored(const VectorSpace& space, const LinearAdapter& version,
+                         std::span<const int32_t> query_rows, const Tick& tick) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor& queries = space.tensors().queries;
+  return Served(space, version)
+      .Scored(queries.index_select(0, ToIndex(query_rows, queries.device())), tick);
 }
 
 }  // namespace almagest::training

@@ -51,4 +51,17 @@ ScoreScale MeasureScores(const VectorSpace& space, std::span<const float> guard,
                          std::span<const int32_t> held_out, const LinearAdapter& active,
                          const LinearAdapter& trained, const Tick& tick);
 
+// The first results of queries with their scores, both sides by one version; entry [i * depth + r]
+// is rank r of query i.
+struct ScoredResults {
+  int64_t depth = 0;  // min(kScoredDepth, documents).
+  std::vector<int32_t> documents;
+  std::vector<float> scores;
+};
+inline constexpr int64_t kScoredDepth = 10;
+
+// Of rows of the space's queries. Cost: these queries by one version.
+ScoredResults FindScored(const VectorSpace& space, const LinearAdapter& version,
+                         std::span<const int32_t> query_rows, const Tick& tick);
+
 }  // namespace almagest::training

@@ -90,7 +90,11 @@ class Reader {
 Result<> ReadOptions(const Json& object, int64_t dimension, TrainingOptions* o) {
   Reader in(object, "options.");
   ALMAGEST_TRY_VOID(in.Integer("rank", 1, dimension, &o->rank));
-  ALMAGEST_TRY_VOID(in.Real("temperature", 0.005, 1, &o->temperature));
+  const Json* temperature = in.Find("temperature");
+  o->tunes_temperature = temperature != nullptr && *temperature == "auto";
+  if (!o->tunes_temperature) {
+    ALMAGEST_TRY_VOID(in.Real("temperature", 0.005, 1, &o->temperature));
+  }
   ALMAGEST_TRY_VOID(in.Flag("graded_loss", &o->graded_loss));
   ALMAGEST_TRY_VOID(in.Real("trimmed_share", 0, 0.5, &o->trimmed_share));
   ALMAGEST_TRY_VOID(in.Integer("batch_size", 2, 65'536, &o->batch_size));

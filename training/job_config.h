@@ -25,13 +25,14 @@ enum class DeviceChoice { kAuto, kCpu, kCuda };
 // Every field has a key of the same name under "options"; the ranges are in job_config.cpp and in
 // docs/job-folder.md. An unknown key is refused.
 struct TrainingOptions {
-  int64_t rank = 32;            // Of the query-side residual A B.
-  double temperature = 0.05;    // InfoNCE; scores are divided by it.
-  bool graded_loss = false;     // BiXSE: the grade is the target. False: InfoNCE.
-  double trimmed_share = 0;     // Of a batch: pairs of the largest losses are left out.
-  int64_t batch_size = 128;     // (query, document) pairs a step.
-  int64_t steps_max = 600;      // Per candidate; validation usually stops earlier.
-  double learning_rate = 3e-4;  // Full map (AdamW).
+  int64_t rank = 32;               // Of the query-side residual A B.
+  double temperature = 0.05;       // InfoNCE; scores are divided by it.
+  bool tunes_temperature = false;  // "auto": the winner is tried with others, too.
+  bool graded_loss = false;        // BiXSE: the grade is the target. False: InfoNCE.
+  double trimmed_share = 0;        // Of a batch: pairs of the largest losses are left out.
+  int64_t batch_size = 128;        // (query, document) pairs a step.
+  int64_t steps_max = 600;         // Per candidate; validation usually stops earlier.
+  double learning_rate = 3e-4;     // Full map (AdamW).
   double low_rank_learning_rate = 1e-3;
   double weight_decay = 0.01;       // Pulls the map back to where it started.
   double validation_fraction = -1;  // Of the query groups: stops and chooses. Absent: .1, but

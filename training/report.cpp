@@ -1,5 +1,6 @@
 #include "training/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -56,6 +57,18 @@ Json Means(const std::vector<std::vector<double>>& cells, size_t size) {
   return rows;
 }
 
+Json ToJson(const NegativeHardness& hardness) {
+  double total = 0;
+  for (const size_t count : hardness.counts) total += static_cast<double>(count);
+  Json shares = Json::array();
+  for (const size_t count : hardness.counts) {
+    shares.push_back(Number(static_cast<double>(count) / std::max(total, 1.0)));
+  }
+  return {{"margins", NegativeHardness::kMargins},
+          {"shares", std::move(shares)},
+          {"weight", Number(hardness.weight)}};
+}
+
 Json ToJson(const Selection& selection) {
   Json candidates = Json::array();
   for (const CandidateRecord& candidate : selection.candidates) {
@@ -68,7 +81,9 @@ Json ToJson(const Selection& selection) {
     candidates.push_back({{"name", candidate.name},
                           {"best_step", candidate.best_step},
                           {"change_factor", Number(candidate.change_factor)},
+                          {"temperature", Number(candidate.temperature)},
                           {"validation_ndcg_at_10", Number(candidate.validation_ndcg_at_10)},
+                          {"hardness", ToJson(candidate.hardness)},
                           {"curve", std::move(curve)}});
   }
   return candidates;
@@ -113,6 +128,12 @@ Json ToJson(const ScoreScale& scale) {
           {"base", numbers(scale.base)},
           {"active", numbers(scale.active)},
           {"trained", numbers(scale.trained)}};
+}
+
+Json ToJson(const RelevanceScale& relevance) {
+  return {{"scale", Number(relevance.scale)},
+          {"bias", Number(relevance.bias)},
+          {"expected_calibration_error", Number(relevance.expected_calibration_error)}};
 }
 
 Json ToJson(const TrustedValues& values) {
@@ -192,6 +213,7 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
   if (report.geometry) json["geometry"] = ToJson(*report.geometry);
   if (report.drift) json["drift"] = ToJson(*report.drift);
   if (report.scores) json["scores"] = ToJson(*report.scores);
+  if (report.relevance) json["relevance"] = ToJson(*report.relevance);
   if (report.trusted) json["trusted"] = ToJson(*report.trusted);
   return WriteFileAtomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

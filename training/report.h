@@ -15,6 +15,7 @@
 #include "training/fusion_tuning.h"
 #include "training/gate.h"
 #include "training/query_cells.h"
+#include "training/relevance_scale.h"
 #include "training/space_geometry.h"
 
 namespace almagest::training {
@@ -54,7 +55,8 @@ struct JobReport {
   std::optional<Geometry> geometry;
   std::optional<Drift> drift;
   std::optional<ScoreScale> scores;
-  std::optional<TrustedValues> trusted;  // Of the adapter judged.
+  std::optional<RelevanceScale> relevance;  // Of the adapter judged; absent with few queries.
+  std::optional<TrustedValues> trusted;     // Of the adapter judged.
 };
 
 // Writes atomically.

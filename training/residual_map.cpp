@@ -33,6 +33,20 @@ std::vector<torch::Tensor> Copies(const std::vector<torch::Tensor>& tensors) {
 
 }  // namespace
 
+const char* QueryKind(Shape shape) {
+  switch (shape) {
+    case Shape::kFull:
+      return "query_linear";
+    case Shape::kLowRank:
+      return "query_low_rank";
+    case Shape::kDiagonal:
+      return "query_diagonal";
+    case Shape::kOrthogonal:
+      return "query_orthogonal";
+  }
+  return "query_linear";
+}
+
 ResidualMap::ResidualMap(const Candidate& candidate, const TrainingOptions& options,
                          int64_t dimension, uint64_t seed, const torch::Device& device)
     : shape_(candidate.shape), maps_documents_(candidate.maps_documents) {

@@ -54,4 +54,7 @@ class ResidualMap {
   std::vector<torch::Tensor> average_;
 };
 
+// The kind of an adapter that learned this of queries alone.
+const char* QueryKind(Shape shape);
+
 }  // namespace almagest::training

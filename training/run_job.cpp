@@ -192,10 +192,29 @@ class Job {
     ALMAGEST_TRY(gate.without_top_user,
                  TrainWithoutTopUser(*space_, folder_.judgements, judged, split, *report_.selection,
                                      active, config_, progress_));
+    MeasureRelevance(judged, held_out, gate.group);
     ALMAGEST_TRY_VOID(MeasureTrusted(trained, active));
     gate.trusted = report_.trusted;
     report_.gate = DecideGate(gate, config_.gate);
     return {};
+  }
+
+  // By the adapter that has not seen these queries: what was trained on them scores them higher.
+  void MeasureRelevance(const std::vector<JudgedQuery>& judged,
+                        const std::vector<JudgedQuery>& held_out,
+                        const std::vector<int32_t>& group) {
+    if (held_out.size() < kScaleQueriesMin) return;
+    float grade_max = 0;
+    for (const JudgedQuery& query : judged) {
+      for (const JudgedDocument& entry : query.documents) {
+        grade_max = std::max(grade_max, entry.grade);
+      }
+    }
+    std::vector<int32_t> rows;
+    for (const JudgedQuery& query : held_out) rows.push_back(query.query);
+    const ScoredResults found =
+        FindScored(*space_, report_.selection->adapter, rows, progress_->MakeTick());
+    report_.relevance = FitRelevance(found.documents, found.scores, held_out, group, grade_max);
   }
 
   Result<> MeasureTrusted(const LinearAdapter& trained, const LinearAdapter& active) {

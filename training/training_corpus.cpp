@@ -32,7 +32,8 @@ std::vector<int32_t> ChooseCorpus(std::span<const JudgedQuery> judged, int64_t d
 
 TrainingCorpus::TrainingCorpus(const VectorSpace& space, std::span<const JudgedQuery> judged,
                                const JobConfig& config)
-    : corpus_(ChooseCorpus(judged, space.document_count(), config.options.mining_documents_max,
+    : graded_(config.options.graded_loss),
+      corpus_(ChooseCorpus(judged, space.document_count(), config.options.mining_documents_max,
                            config.seed)) {
   position_of_.assign(static_cast<size_t>(space.document_count()), -1);
   for (size_t i = 0; i < corpus_.size(); ++i) {
@@ -45,7 +46,7 @@ TrainingData TrainingCorpus::MakeData(std::span<const JudgedQuery> train,
   TrainingData data;
   data.corpus = corpus_;
   for (const JudgedQuery& query : train) {
-    data.train.push_back(MakeTrainingQuery(query, position_of_));
+    data.train.push_back(MakeTrainingQuery(query, position_of_, graded_));
   }
   data.validation.assign(validation.begin(), validation.end());
   for (JudgedQuery& query : data.validation) {

@@ -24,6 +24,7 @@ class TrainingCorpus {
                         std::span<const JudgedQuery> validation) const;
 
  private:
+  bool graded_;                       // options.graded_loss
   std::vector<int32_t> corpus_;       // Document rows, ascending.
   std::vector<int32_t> position_of_;  // Of each document row; -1: not in the corpus.
 };

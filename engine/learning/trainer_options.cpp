@@ -15,7 +15,7 @@ constexpr std::array kObjectives = {
     "query_linear", "two_sided_linear", "whitening"};
 constexpr std::array kDevices = {"auto", "cpu", "cuda"};
 
-enum class Kind : uint8_t { kInteger, kReal, kFlag };
+enum class Kind : uint8_t { kInteger, kReal, kRealOrAuto, kFlag };
 struct Option {
   std::string_view name;
   Kind kind;
@@ -26,7 +26,7 @@ constexpr double kDimensionLimit = -1;  // `high`: the vector's dimension.
 // The table of docs/job-folder.md.
 constexpr Option kTrainingOptions[] = {
     {"rank", Kind::kInteger, 1, kDimensionLimit},
-    {"temperature", Kind::kReal, 0.005, 1},
+    {"temperature", Kind::kRealOrAuto, 0.005, 1},
     {"graded_loss", Kind::kFlag, 0, 0},
     {"trimmed_share", Kind::kReal, 0, 0.5},
     {"batch_size", Kind::kInteger, 2, 65'536},
@@ -92,6 +92,7 @@ Result<> CheckOption(const Option& option, const std::string& name, const Json& 
     if (value.is_boolean()) return {};
     return Bad(name + " is " + Show(value) + ", it must be true or false");
   }
+  if (option.kind == Kind::kRealOrAuto && value == "auto") return {};
   const double high = option.high == kDimensionLimit ? dimension : option.high;
   const bool is_kind =
       option.kind == Kind::kInteger ? value.is_number_integer() : value.is_number();

@@ -28,7 +28,7 @@ Json ToJson(const AdapterVersion& version, bool is_tainted) {
                {"job_id", version.job_id.empty() ? Json(nullptr) : Json(version.job_id)},
                {"tainted", is_tainted}};
   for (const char* key :
-       {"reason", "metrics", "gain", "gate", "compatibility", "scores", "export"}) {
+       {"reason", "metrics", "gain", "gate", "compatibility", "scores", "relevance", "export"}) {
     json[key] = part(key);
   }
   return json;

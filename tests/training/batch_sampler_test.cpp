@@ -66,6 +66,41 @@ TEST(BatchSampler, MasksExactlyKnownPositivesAndRepeats) {
   }
 }
 
+// With grades as targets, what is known of a pair is its target instead of a mask; of a document
+// that is in the batch twice, one column counts for a row.
+TEST(BatchSampler, GradesAreTargetsOfKnownPairs) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    auto queries = RandomQueries(random, 30, 60);
+    for (TrainingQuery& query : queries) {
+      for (const int32_t document : query.positives) {
+        query.positive_grades.push_back(static_cast<float>(1 + document % 4));
+      }
+    }
+    BatchSampler::Options options{16, 2, 20, 0.95, 60, seed};
+    options.graded = true;
+    BatchSampler sampler(queries, options);
+    const Batch batch = sampler.Next({});
+    const size_t columns = batch.columns.size();
+    for (size_t row = 0; row < 16; ++row) {
+      const TrainingQuery& query = queries[static_cast<size_t>(batch.queries[row])];
+      std::map<int32_t, int> counted;
+      for (size_t column = 0; column < columns; ++column) {
+        const int32_t document = batch.columns[column];
+        const bool excluded = batch.excluded[row * columns + column] != 0;
+        const float grade = batch.grades[row * columns + column];
+        counted[document] += !excluded;
+        if (!excluded) {
+          EXPECT_EQ(grade, Contains(query.positives, document) ? 1 + document % 4 : 0);
+        }
+      }
+      for (const auto& [document, times] : counted) EXPECT_EQ(times, 1) << document;
+      EXPECT_EQ(batch.excluded[row * columns + row], 0);
+    }
+  }
+}
+
 TEST(BatchSampler, VisitsEachQueryOncePerEpochAndRepeatsForASeed) {
   std::mt19937_64 random(1);
   const auto queries = RandomQueries(random, 32, 100);

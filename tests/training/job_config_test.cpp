@@ -22,6 +22,12 @@ TEST(JobConfig, FillsInDefaultsAndKeepsWhatIsGiven) {
   EXPECT_EQ(config->options.rank, 16);  // The default 32 does not fit.
   EXPECT_EQ(config->options.positive_ratio, 0.95);
   EXPECT_EQ(config->gate.min_gain, 0.01);
+  EXPECT_FALSE(config->options.tunes_temperature);
+  const auto tuned = ParseJobConfig(
+      R"({"format_version": 1, "dimension": 4, "options": {"temperature": "auto"}})");
+  ASSERT_TRUE(tuned) << tuned.error().message;
+  EXPECT_TRUE(tuned->options.tunes_temperature);
+  EXPECT_EQ(tuned->options.temperature, 0.05);  // Where it begins.
 }
 
 struct Refusal {
@@ -52,6 +58,8 @@ TEST(JobConfig, RefusesByNameValueAndLimit) {
        "options.rank is 5, it must be a whole number from 1 to 4"},
       {R"({"format_version": 1, "dimension": 4, "options": {"temperature": 0}})",
        "options.temperature is 0, it must be from 0.005 to 1"},
+      {R"({"format_version": 1, "dimension": 4, "options": {"temperature": "warm"}})",
+       "options.temperature must be a number"},
       {R"({"format_version": 1, "dimension": 4, "options": {"refit": 1}})", "true or false"},
       {R"({"format_version": 1, "dimension": 4, "options": {"tau": 1}})",
        "unknown key 'options.tau'"},

@@ -42,6 +42,8 @@ TEST(RunJob, LearnsALinearMapAndTheGatePromotesIt) {
   EXPECT_EQ(report["compatibility"]["versions"], (nlohmann::json{"0", "new"}));
   EXPECT_NEAR(matrix[1][0].get<double>(), matrix[1][1].get<double>(), 1e-3);
   EXPECT_TRUE(report["geometry"]["finite"].get<bool>());
+  EXPECT_GT(report["relevance"]["scale"], 0.0);
+  EXPECT_LT(report["relevance"]["expected_calibration_error"], 0.05);
   const auto adapter = ReadAdapter(folder.path() / "adapter.safetensors", 24);
   ASSERT_TRUE(adapter) << adapter.error().message;
   EXPECT_EQ(adapter->kind, report["kind"]);

@@ -112,43 +112,41 @@ TEST(InfoNce, TrimmingLeavesOutTheLargestLosses) {
 TEST(Bixse, MatchesHandComputedValues) {
   // Scores 1, 0; 0, 1 with temperature 0.5 and bias -1: logits 1, -1; -1, 1.
   const auto unit = Doubles({1, 0, 0, 1}, {2, 2});
-  const auto loss = Bixse(unit, unit, Nothing(2, 2), Doubles({1, 3}, {2}), Doubles({1, 0.25}, {2}),
-                          torch::tensor(-1.0, torch::kFloat64), 0.5);
+  const auto loss =
+      Bixse(unit, unit, Nothing(2, 2), Doubles({1, 3}, {2}), Doubles({1, 0.5, 0, 0.25}, {2, 2}),
+            torch::tensor(2.0, torch::kFloat64), torch::tensor(-1.0, torch::kFloat64));
   const double on = std::log1p(std::exp(1.0));
   const double off = std::log1p(std::exp(-1.0));
-  EXPECT_NEAR(loss.item<double>(), (1 * (on - 1 + off) + 3 * (on - 0.25 + off)) / 4, 1e-12);
+  EXPECT_NEAR(loss.item<double>(), (1 * (on - 1 + off + 0.5) + 3 * (on - 0.25 + off)) / 4, 1e-12);
 }
 
 TEST(Bixse, GradientsMatchFiniteDifferences) {
   torch::manual_seed(5);
   const auto queries = torch::randn({3, 4}, torch::kFloat64);
   const auto columns = torch::randn({6, 4}, torch::kFloat64);
-  const auto targets = Doubles({1, 0.5, 0}, {3});
+  const auto targets = Doubles({1, 0, 0, 0, 0, 0, 0, 0.5, 0, 0.25, 0, 0, 0, 0, 0, 0, 0, 0}, {3, 6});
   const auto weights = Doubles({1, 2, 1}, {3});
   auto excluded = Nothing(3, 6);
   excluded[1][4] = true;
   auto moved = queries.clone().set_requires_grad(true);
+  auto scale = torch::tensor(3.0, torch::kFloat64).set_requires_grad(true);
   auto bias = torch::tensor(-2.0, torch::kFloat64).set_requires_grad(true);
-  const auto loss = [&](const torch::Tensor& q, const torch::Tensor& b) {
-    return Bixse(q, columns, excluded, weights, targets, b, 0.3);
+  const auto loss = [&](const torch::Tensor& q, double a, double b) {
+    return Bixse(q, columns, excluded, weights, targets, scale + a, bias + b);
   };
-  loss(moved, bias).backward();
+  loss(moved, 0, 0).backward();
   const torch::NoGradGuard no_grad;
   const double h = 1e-6;
-  for (int64_t i = 0; i < 3; ++i) {
-    for (int64_t j = 0; j < 4; ++j) {
-      const auto value = [&](double change) {
-        auto copy = queries.clone();
-        copy[i][j] += change;
-        return loss(copy, bias).item<double>();
-      };
-      EXPECT_NEAR(moved.grad()[i][j].item<double>(), (value(h) - value(-h)) / (2 * h), 1e-6);
-    }
+  const auto slope = [&](const torch::Tensor& after, const torch::Tensor& before) {
+    return (after - before).item<double>() / (2 * h);
+  };
+  for (int64_t i = 0; i < 12; ++i) {
+    const auto moves = h * torch::eye(12, torch::kFloat64)[i].view({3, 4});
+    EXPECT_NEAR(moved.grad().view({12})[i].item<double>(),
+                slope(loss(queries + moves, 0, 0), loss(queries - moves, 0, 0)), 1e-6);
   }
-  EXPECT_NEAR(
-      bias.grad().item<double>(),
-      (loss(queries, bias + h).item<double>() - loss(queries, bias - h).item<double>()) / (2 * h),
-      1e-6);
+  EXPECT_NEAR(scale.grad().item<double>(), slope(loss(queries, h, 0), loss(queries, -h, 0)), 1e-6);
+  EXPECT_NEAR(bias.grad().item<double>(), slope(loss(queries, 0, h), loss(queries, 0, -h)), 1e-6);
 }
 
 TEST(ResidualMap, StartsAsTheIdentityAndFoldsIntoOneMatrix) {
