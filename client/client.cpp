@@ -305,6 +305,14 @@ Json Client::Versions(std::string_view collection, std::string_view vector) {
   return Call("GET", CollectionPath(collection, "/versions" + UsingField(vector)));
 }
 
+uint64_t Client::AddVersion(std::string_view collection, std::string_view vector,
+                            const std::string& adapter) {
+  const HttpResponse response =
+      SendWithRetries("POST", CollectionPath(collection, "/versions" + UsingField(vector)), adapter,
+                      "application/octet-stream");
+  return ParseAnswer(response).at("version").get<uint64_t>();
+}
+
 void Client::ActivateVersion(std::string_view collection, std::string_view vector, uint64_t version,
                              bool force) {
   Call("POST", CollectionPath(collection, "/versions/" + std::to_string(version) + "/activate" +

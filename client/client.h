@@ -129,6 +129,10 @@ class Client {
   Json FollowJob(std::string_view job_id, const std::function<bool(const Json&)>& on_event);
   // The versions of a dense field: {"active", "versions": [...]}, newest first.
   Json Versions(std::string_view collection, std::string_view vector);
+  // Adds a version that was trained elsewhere, as a candidate; returns its number. `adapter`: the
+  // bytes of an adapter file (docs/job-folder.md).
+  uint64_t AddVersion(std::string_view collection, std::string_view vector,
+                      const std::string& adapter);
   // `force`: even if the gate rejected it.
   void ActivateVersion(std::string_view collection, std::string_view vector, uint64_t version,
                        bool force = false);

@@ -101,6 +101,8 @@ void AddSearch(CLI::App& root, Command& chosen) {
   app->add_option("--using", options->using_vector, "Which vector of the points to search");
   app->add_option("--model", options->model, "Model of the text (default: use-lite or BM25)");
   app->add_option("--filter", options->filter, "Only points that match (JSON)");
+  app->add_option("--adapter-version", options->adapter_version,
+                  "Search by this version of the dense vector (0: its base), not the active one");
   app->add_flag("--hybrid", options->hybrid, "Dense and sparse search, fused by rank");
   app->add_option("--limit", options->limit, "Number of results")->capture_default_str();
   app->add_flag("--json", options->json, "Print the points as JSON");
@@ -119,6 +121,7 @@ void AddLearning(CLI::App& root, Command& chosen) {
   app->add_option("--queries", feedback->queries, "JSONL of their queries");
   app->add_option("--vector", feedback->vector_name, "The dense vector they belong to");
   app->add_option("--model", feedback->model, "Model of query texts")->capture_default_str();
+  app->add_option("--tag", feedback->tag, "Tag of events that have none: a tenant, a language");
   app->add_option("--batch", feedback->batch, "Events in a request")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
@@ -140,7 +143,10 @@ void AddLearning(CLI::App& root, Command& chosen) {
       ->needs(trusted)
       ->capture_default_str();
   app->add_option("--seed", adapt->seed, "Seed of the training")->capture_default_str();
-  app->add_flag("!--no-activate", adapt->activate, "Keep a passing version as a candidate");
+  app->add_option("--tag", adapt->tag,
+                  "Learn from the feedback of this tag only; the version stays a candidate");
+  app->add_flag("--activate,!--no-activate", adapt->activate,
+                "Activate a passing version, or keep it as a candidate");
 
   const auto evaluate = std::make_shared<EvaluateOptions>();
   app = Add<EvaluateOptions>(root, chosen, "evaluate", "nDCG, recall and MRR on judgements",
@@ -157,7 +163,8 @@ void AddLearning(CLI::App& root, Command& chosen) {
 }
 
 void AddVersions(CLI::App& root, Command& chosen) {
-  CLI::App* group = root.add_subcommand("versions", "Adapter versions: list, activate, rollback");
+  CLI::App* group =
+      root.add_subcommand("versions", "Adapter versions: list, add, activate, rollback");
   group->require_subcommand(1)->fallthrough();
   const auto choice = std::make_shared<VersionChoice>();
   const auto add = [&](const char* name, const char* description,
@@ -168,6 +175,9 @@ void AddVersions(CLI::App& root, Command& chosen) {
     return app;
   };
   add("list", "Versions and their compatibility matrices", RunVersions);
+  CLI::App* added = add("add", "Add an adapter that was trained elsewhere", RunAddVersion);
+  added->add_option("file", choice->file, "The adapter (safetensors, docs/job-folder.md)")
+      ->required();
   CLI::App* activate = add("activate", "Serve by a version, at once", RunActivate);
   activate->add_option("version", choice->version, "Its number")->required();
   activate->add_flag("--force", choice->force, "Even if the gate rejected it");

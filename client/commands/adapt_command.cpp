@@ -9,8 +9,9 @@ namespace almagest::client {
 
 int RunAdapt(const ServerChoice& server, const AdaptOptions& options) {
   Client client = ConnectTo(server);
-  Json request = {
-      {"objective", options.objective}, {"seed", options.seed}, {"activate", options.activate}};
+  Json request = {{"objective", options.objective}, {"seed", options.seed}};
+  if (options.activate) request["activate"] = *options.activate;
+  if (!options.tag.empty()) request["feedback"] = {{"tag", options.tag}};
   const std::string vector_name =
       OnlyOrChosen(FieldsOf(client.CollectionInfo(options.collection)).dense, options.vector_name,
                    "dense", "--vector");

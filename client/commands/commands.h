@@ -68,6 +68,7 @@ struct SearchOptions {
   std::string using_vector;
   std::string model;  // Of the text: default by the kind of the vector.
   std::string filter;
+  std::optional<uint32_t> adapter_version;  // Of the dense vector, not the active one.
   bool hybrid = false;
   uint32_t limit = 10;
   bool json = false;
@@ -81,6 +82,7 @@ struct FeedbackImportOptions {
   std::string queries;  // JSONL of their queries.
   std::string vector_name;
   std::string model = "use-lite";
+  std::string tag;  // Of events that have none of their own.
   uint32_t batch = 500;
 };
 int RunFeedbackImport(const ServerChoice& server, const FeedbackImportOptions& options);
@@ -94,7 +96,8 @@ struct AdaptOptions {
   std::string trusted_queries;  // JSONL of their queries.
   std::string model = "use-lite";
   uint64_t seed = 1;
-  bool activate = true;
+  std::string tag;               // Learn from the events of this tag only.
+  std::optional<bool> activate;  // Not given: a passing version is, unless it learned from a part.
 };
 int RunAdapt(const ServerChoice& server, const AdaptOptions& options);
 
@@ -115,9 +118,11 @@ struct VersionChoice {
   std::string collection;
   std::string vector_name;
   uint64_t version = 0;  // For activate.
+  std::string file;      // For add: an adapter.
   bool force = false;    // Activate what the gate rejected.
 };
 int RunVersions(const ServerChoice& server, const VersionChoice& choice);
+int RunAddVersion(const ServerChoice& server, const VersionChoice& choice);
 int RunActivate(const ServerChoice& server, const VersionChoice& choice);
 int RunRollBack(const ServerChoice& server, const VersionChoice& choice);
 

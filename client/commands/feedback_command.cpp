@@ -18,6 +18,7 @@ class EventSender {
 
   void Add(Json event, const std::string& place) {
     if (events_.empty()) first_ = place;
+    if (!options_.tag.empty() && !event.contains("tag")) event["tag"] = options_.tag;
     last_ = place;
     events_.push_back(std::move(event));
     if (events_.size() >= options_.batch) Send();

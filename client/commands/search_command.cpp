@@ -16,6 +16,12 @@ Json ParseId(const std::string& text) {
   return digits ? ParseOption(text, "--id") : Json(text);
 }
 
+void NameVersion(const SearchOptions& options, Json* node) {
+  if (options.adapter_version) {
+    (*node)["params"] = {{"adapter_version", *options.adapter_version}};
+  }
+}
+
 Json MakeRequest(Client& client, const SearchOptions& options) {
   const int ways = !options.text.empty() + !options.vector.empty() + !options.id.empty();
   if (ways != 1) throw ClientError("give one of --text, --vector and --id");
@@ -25,9 +31,11 @@ Json MakeRequest(Client& client, const SearchOptions& options) {
     const std::string dense = OnlyOrChosen(fields.dense, options.using_vector, "dense", "--using");
     const std::string sparse = OnlyOrChosen(fields.sparse, "", "sparse", "--using");
     const std::string model = options.model.empty() ? std::string(kDenseTextModel) : options.model;
-    return HybridNode(TextVector(options.text, model), dense,
-                      TextVector(options.text, kSparseTextModel), sparse, kHybridDepth,
-                      options.limit);
+    Json node =
+        HybridNode(TextVector(options.text, model), dense,
+                   TextVector(options.text, kSparseTextModel), sparse, kHybridDepth, options.limit);
+    NameVersion(options, &node["prefetch"][0]);
+    return node;
   }
   std::vector<std::string> names = fields.dense;
   const bool by_sparse = std::find(fields.sparse.begin(), fields.sparse.end(),
@@ -44,7 +52,9 @@ Json MakeRequest(Client& client, const SearchOptions& options) {
   } else {
     target = ParseId(options.id);
   }
-  return NearestNode(target, name, options.limit);
+  Json node = NearestNode(target, name, options.limit);
+  NameVersion(options, &node);
+  return node;
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 
 #include "client/commands/commands.h"
 #include "client/commands/query_builder.h"
@@ -29,6 +31,17 @@ int RunVersions(const ServerChoice& server, const VersionChoice& choice) {
         "version\nagainst documents of the column's\n%s",
         number.c_str(), matrix.c_str());
   }
+  return kExitDone;
+}
+
+int RunAddVersion(const ServerChoice& server, const VersionChoice& choice) {
+  std::ifstream file(choice.file, std::ios::binary);
+  std::ostringstream bytes;
+  if (!file || !(bytes << file.rdbuf())) throw ClientError(choice.file + ": cannot be read");
+  Client client = ConnectTo(server);
+  const uint64_t version =
+      client.AddVersion(choice.collection, FieldName(client, choice), bytes.str());
+  std::printf("version %llu is a candidate\n", static_cast<unsigned long long>(version));
   return kExitDone;
 }
 

@@ -91,6 +91,56 @@ TEST_F(JudgementFiles, AdaptSendsTrustedJudgements) {
   const Json body = Json::parse(request.substr(request.find("\r\n\r\n") + 4));
   EXPECT_EQ(body["trusted"], Json::parse(R"({"queries": [
     {"name": "1", "vectors": {"v": [1, 2]}, "judgements": [{"id": 5, "grade": 3.0}]}]})"));
+  EXPECT_FALSE(body.contains("activate"));
+  EXPECT_FALSE(body.contains("feedback"));
+}
+
+TEST_F(JudgementFiles, TenantsAreNamedByTagAndVersion) {
+  ScriptedServer server;
+  const std::string info = ScriptedServer::Ok(
+      R"({"result":{"config":{"params":{"vectors":{"v":{"size":2,"distance":"Cosine"}},
+                                         "sparse_vectors":{"t":{}}}}}})");
+  const std::string refused = ScriptedServer::WithStatus(422, R"({"status":{"error":"no"}})");
+  for (const auto& answer : {info, refused, info, refused, refused}) server.Script({answer});
+  const auto body = [&](size_t at) {
+    const std::string& request = server.requests().at(at);
+    return Json::parse(request.substr(request.find("\r\n\r\n") + 4));
+  };
+  AdaptOptions adapt;
+  adapt.collection = "c";
+  adapt.tag = "acme";
+  EXPECT_THROW(RunAdapt({server.Url(), ""}, adapt), ClientError);
+  EXPECT_EQ(body(1)["feedback"], Json({{"tag", "acme"}}));
+  EXPECT_FALSE(body(1).contains("activate"));
+  SearchOptions search;
+  search.collection = "c";
+  search.text = "boots";
+  search.hybrid = true;
+  search.adapter_version = 7;
+  EXPECT_THROW(RunSearch({server.Url(), ""}, search), ClientError);
+  EXPECT_EQ(body(3)["prefetch"][0]["params"], Json({{"adapter_version", 7}}));
+  EXPECT_FALSE(body(3)["prefetch"][1].contains("params"));
+  FeedbackImportOptions feedback;
+  feedback.collection = "c";
+  feedback.events = Write("events", "{\"a\": 1}\n{\"tag\": \"own\"}\n");
+  feedback.tag = "acme";
+  EXPECT_THROW(RunFeedbackImport({server.Url(), ""}, feedback), ClientError);
+  EXPECT_EQ(body(4)["events"], Json::parse(R"([{"a": 1, "tag": "acme"}, {"tag": "own"}])"));
+}
+
+TEST_F(JudgementFiles, AnAdapterFileIsSentAsItIs) {
+  ScriptedServer server;
+  server.Script(
+      {ScriptedServer::Ok(R"({"result":{"config":{"params":{"vectors":{"v":{"size":2}}}}}})")});
+  server.Script({ScriptedServer::Ok(R"({"result":{"using":"v","version":3}})")});
+  VersionChoice choice;
+  choice.collection = "c";
+  choice.file = Write("adapter", std::string("a\0b", 3));
+  EXPECT_EQ(RunAddVersion({server.Url(), ""}, choice), kExitDone);
+  const std::string request = server.requests().at(1);
+  EXPECT_THAT(request, HasSubstr("POST /collections/c/versions?using=v "));
+  EXPECT_THAT(request, HasSubstr("Content-Type: application/octet-stream\r\n"));
+  EXPECT_EQ(request.substr(request.size() - 3), std::string("a\0b", 3));
 }
 
 TEST(LearningRequest, FeedbackEventsByKindOfTarget) {
