@@ -123,7 +123,6 @@ void serialize(Archive& archive, OpaqueRecord& r) {
 
 namespace {
 
-constexpr uint8_t kFormatVersion = 1;
 constexpr size_t kHeaderBytes = 2 + sizeof(uint64_t);
 constexpr size_t kRawHeaderBytes = 8;
 
@@ -143,6 +142,9 @@ enum RecordType : uint8_t {
   kPayloadType,
   kCheckpointType,
 };
+// The newest of each type, which is what is written; older ones are read. Of adapter versions: 2
+// since their matrices are records of their own.
+constexpr uint8_t FormatVersion(RecordType type) { return type == kVersionType ? 2 : 1; }
 constexpr const char* kTypeNames[] = {
     "",         "point",   "manifest", "catalog",      "sequence",      "alias",   "counter",
     "feedback", "version", "job",      "dense vector", "sparse vector", "payload", "checkpoint"};
@@ -172,11 +174,11 @@ Result<> CheckHeader(std::string_view bytes, size_t header_bytes, RecordType typ
   if (bytes.size() < header_bytes) return Damaged(type, "it is shorter than its header");
   if (static_cast<uint8_t>(bytes[1]) != type) return Damaged(type, "it has another type");
   const auto version = static_cast<uint8_t>(bytes[0]);
-  if (version > kFormatVersion) {
+  if (version > FormatVersion(type)) {
     return Fail(ErrorCode::kFailedPrecondition,
                 std::string("a ") + kTypeNames[type] + " record has format version " +
                     std::to_string(version) + ", this program reads up to " +
-                    std::to_string(kFormatVersion) + ": start a newer one");
+                    std::to_string(FormatVersion(type)) + ": start a newer one");
   }
   if (version == 0) return Damaged(type, "it has format version 0");
   return {};
@@ -187,7 +189,7 @@ std::string Encode(const Record& record) {
   std::string bytes(kHeaderBytes, '\0');
   RecordWriter archive(&bytes);
   archive(static_cast<const typename Form<Record>::Fields&>(record));
-  bytes[0] = static_cast<char>(kFormatVersion);
+  bytes[0] = static_cast<char>(FormatVersion(Form<Record>::type));
   bytes[1] = static_cast<char>(Form<Record>::type);
   const uint64_t checksum = Checksum(bytes.data() + kHeaderBytes, bytes.size() - kHeaderBytes);
   std::memcpy(bytes.data() + 2, &checksum, sizeof checksum);
@@ -197,7 +199,7 @@ std::string Encode(const Record& record) {
 std::string RawHeader(RecordType type, size_t body_bytes) {
   std::string bytes(kRawHeaderBytes, '\0');
   bytes.reserve(kRawHeaderBytes + body_bytes);
-  bytes[0] = static_cast<char>(kFormatVersion);
+  bytes[0] = static_cast<char>(FormatVersion(type));
   bytes[1] = static_cast<char>(type);
   return bytes;
 }

@@ -166,12 +166,13 @@ class Collection {
   Result<VersionId> AddVersion(const std::string& vector_name, AdapterVersion version,
                                const std::string& adapter_safetensors);
   // Computes and sets the row factors that searching as `version` needs, for every segment
-  // (bounded memory, oneDNN in batches; about 10 ms per 1,000 rows of 512 dimensions).
+  // (bounded memory, oneDNN in batches; about 10 ms per 1,000 rows of 512 dimensions). They stay as
+  // long as there is room for spare ones (segment.h).
   // Const: factors are a cache. A search that meets a segment without them makes its own.
   Result<> PrepareVersion(const std::string& vector_name, VersionId version) const;
-  // PrepareVersion, then one atomic manifest write: from then on queries go through `version` and
-  // new rows are written by it; the optimizer re-embeds the rest. Also used for rollback and pin.
-  // kNotFound, kFailedPrecondition (rejected versions need `force`).
+  // Prepares it, to stay, then one atomic manifest write: from then on queries go through `version`
+  // and new rows are written by it; the optimizer re-embeds the rest. Also used for rollback and
+  // pin. kNotFound, kFailedPrecondition (rejected versions need `force`).
   Result<> ActivateVersion(const std::string& vector_name, VersionId version, bool force = false);
   // Activates the version that was active before the current one.
   Result<VersionId> RollbackVersion(const std::string& vector_name);

@@ -127,8 +127,15 @@ Result<WriteResult> Collection::RemoveVector(const std::string& name,
   ALMAGEST_TRY(const WriteResult result, CommitFields(state, config, state.manifest.next_field_id,
                                                       std::move(batch), persist));
   state.bridges = std::move(bridges);
-  state.PublishView();
+  if (const auto versions = state.versions.find(id); versions != state.versions.end()) {
+    // Their maps go. The segments' rows stay outdated, so that rewrites leave the vector out.
+    versions->second = std::make_shared<const VersionSet>(
+        versions->second->dimension(), versions->second->normalised(),
+        std::vector<AdapterVersion>(), VersionId{0});
+  }
+  // Who finds the field still, and takes a view, has it from before.
   state.fields.Drop(id);
+  state.PublishView();
   const std::unique_lock points_lock(state.points_mutex);
   state.points.DropField(id);
   state.terms.erase(id);

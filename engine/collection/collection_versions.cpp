@@ -88,6 +88,7 @@ Result<VersionId> Collection::AddVersion(const std::string& vector_name, Adapter
   version.maps = nullptr;  // Read when it is searched by.
   const std::lock_guard versions_lock(state.versions_mutex);
   const std::lock_guard lock(state.writer_mutex);
+  ALMAGEST_TRY_VOID(FindDense(state, vector_name));  // Or it was removed meanwhile.
   const VersionSet& set = *state.versions.at(field->id);
   if (set.Find(version.parent) == nullptr) {
     return Fail(ErrorCode::kNotFound, "vector '" + vector_name + "' has no version " +
@@ -115,7 +116,7 @@ Result<> Collection::PrepareVersion(const std::string& vector_name, VersionId ve
                 "vector '" + vector_name + "' has no version " + std::to_string(version));
   }
   for (const auto& segment : current->segments) {
-    ALMAGEST_TRY_VOID(PrepareRowFactors(set, *segment, field->id, version, /*keep=*/true));
+    ALMAGEST_TRY_VOID(PrepareRowFactors(set, *segment, field->id, version, /*keep=*/false));
   }
   return {};
 }
@@ -124,26 +125,35 @@ Result<> Collection::ActivateVersion(const std::string& vector_name, VersionId v
                                      bool force) {
   State& state = *state_;
   ALMAGEST_TRY(const CollectionField* field, FindDense(state, vector_name));
+  // No other call changes the field's versions meanwhile.
   const std::lock_guard versions_lock(state.versions_mutex);
-  // Most of the work, while searches and writes go on.
-  ALMAGEST_TRY_VOID(PrepareVersion(vector_name, version));
-
-  const std::lock_guard lock(state.writer_mutex);
-  const VersionSet& set = *state.versions.at(field->id);
+  const auto current = state.View();
+  const VersionSet& set = *current->versions.at(field->id);
+  if (set.Find(version) == nullptr) {
+    return Fail(ErrorCode::kNotFound,
+                "vector '" + vector_name + "' has no version " + std::to_string(version));
+  }
   if (set.active() == version) return {};
   if (set.Find(version)->status == VersionStatus::kRejected && !force) {
     return Fail(ErrorCode::kFailedPrecondition,
                 "version " + std::to_string(version) + " of vector '" + vector_name +
                     "' was rejected; activate it with force if you mean it");
   }
-  // What was written or rewritten since.
-  for (const SegmentHandle& handle : state.segments) {
-    ALMAGEST_TRY_VOID(PrepareRowFactors(set, *handle.segment(), field->id, version, /*keep=*/true));
-  }
   // Only what the active version is made of has to be in memory.
   std::vector<AdapterVersion> versions = set.versions();
   ALMAGEST_TRY(const auto maps, set.Maps(version));
   for (AdapterVersion& known : versions) known.maps = known.id == version ? maps : nullptr;
+  const auto activated = set.Successor(std::move(versions), version);
+  // Most of the work, while searches and writes go on.
+  for (const auto& segment : current->segments) {
+    ALMAGEST_TRY_VOID(PrepareActive(*activated, *segment, field->id));
+  }
+
+  const std::lock_guard lock(state.writer_mutex);
+  // What was written or rewritten since.
+  for (const SegmentHandle& handle : state.segments) {
+    ALMAGEST_TRY_VOID(PrepareActive(*activated, *handle.segment(), field->id));
+  }
   const VersionId previous = set.active();
   ManifestRecord next = state.manifest;
   FieldVersions& numbers = next.fields[field->id];
@@ -160,7 +170,7 @@ Result<> Collection::ActivateVersion(const std::string& vector_name, VersionId v
   }
   // The previous one stays ready for a rollback.
   const std::array<VersionId, 2> kept = {set.DocumentGroup(version), set.DocumentGroup(previous)};
-  state.versions[field->id] = set.Successor(std::move(versions), version);
+  state.versions[field->id] = activated;
   state.PublishView();
   for (const SegmentHandle& handle : state.segments) {
     handle.segment()->KeepRowFactors(field->id, kept);

@@ -100,7 +100,7 @@ Result<> DeferredOpening::PrepareFactors() {
   for (const auto& segment : view->segments) {
     for (const auto& [field, set] : view->versions) {
       if (stop_) return {};
-      ALMAGEST_TRY_VOID(PrepareRowFactors(*set, *segment, field, set->active(), /*keep=*/true));
+      ALMAGEST_TRY_VOID(PrepareActive(*set, *segment, field));
     }
   }
   return {};

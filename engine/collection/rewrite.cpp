@@ -141,20 +141,26 @@ SegmentPlan MakePlan(const CollectionState& state, const Sources& sources,
   return plan;
 }
 
-// The factors that were prepared for the sources, and those of the active versions. What searches
-// by other versions made on their way, they make again.
+// What the active versions need, and the factors that the sources kept for others. What searches
+// by other versions made on their way, they make again; so they do where the adapter of one that is
+// not active cannot be read.
 Result<> PrepareLikeSources(const std::map<FieldId, std::shared_ptr<const VersionSet>>& versions,
                             const Sources& sources, const Segment& segment) {
-  std::set<std::pair<FieldId, VersionId>> targets;
   for (const auto& [field, set] : versions) {
-    targets.emplace(field, set->DocumentGroup(set->active()));
+    ALMAGEST_TRY_VOID(PrepareActive(*set, segment, field));
   }
+  std::set<Segment::FactorsKey> targets;
   for (const SegmentHandle& handle : sources.handles) {
     for (const auto& target : handle.segment()->kept_factor_targets()) targets.insert(target);
   }
   for (const auto& [field, target] : targets) {
-    ALMAGEST_TRY_VOID(
-        PrepareRowFactors(*versions.at(field), segment, field, target, /*keep=*/true));
+    const auto set = versions.find(field);
+    if (set == versions.end() || set->second->Find(target) == nullptr) continue;
+    const auto prepared = PrepareRowFactors(*set->second, segment, field, target, /*keep=*/true);
+    if (!prepared) {
+      LogWarning("a rewritten segment is not prepared for version " + std::to_string(target) +
+                 ": " + prepared.error().message);
+    }
   }
   return {};
 }

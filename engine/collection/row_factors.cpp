@@ -48,21 +48,29 @@ float NormOf(const float* mapped, float scale, std::span<const float> offset) {
 
 Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& versions,
                                                             const Segment& segment, FieldId field,
-                                                            VersionId target, bool keep) {
+                                                            VersionId target, bool keep,
+                                                            const Deadline& deadline) {
   using Factors = std::shared_ptr<const RowFactors>;
   const uint32_t rows = segment.row_count();
   const auto dense = segment.dense(field);
-  if (!dense || !versions.normalised()) return Factors();
-  ALMAGEST_TRY(const auto cross, versions.Cross(target, dense->version));
-  if (!cross) return Factors();
-  const VersionId group = versions.DocumentGroup(target);
-  const auto known = segment.row_factors(field, group);
-  const auto known_rows = known ? static_cast<uint32_t>(known->scale.size()) : 0;
-  if (known && known_rows >= rows) {
-    if (keep) segment.SetRowFactors(field, group, known, keep);
-    return known;
+  if (!dense || !versions.normalised() || versions.SameDocumentMap(target, dense->version)) {
+    return Factors();
   }
+  const VersionId group = versions.DocumentGroup(target);
+  const auto complete = [&](const Factors& known) {
+    if (!known || known->scale.size() < rows) return false;
+    if (keep) segment.SetRowFactors(field, group, known, keep);
+    return true;
+  };
+  Factors known = segment.row_factors(field, group);
+  if (complete(known)) return known;
+  const auto turn = segment.TakeFactorsTurn(field, group, deadline);
+  if (!turn) return Fail(ErrorCode::kTimeout, "the query exceeded its time limit");
+  known = segment.row_factors(field, group);
+  if (complete(known)) return known;
 
+  ALMAGEST_TRY(const auto cross, versions.Cross(target, dense->version));
+  const auto known_rows = known ? static_cast<uint32_t>(known->scale.size()) : 0;
   auto factors = std::make_shared<RowFactors>();
   if (known) *factors = *known;
   factors->scale.resize(rows, 1.0f);
@@ -74,6 +82,12 @@ Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& ve
   std::vector<float> gathered(kBatchRows * dimension);
   std::vector<float> mapped(kBatchRows * dimension);
   for (uint32_t first = known_rows; first < rows; first += kBatchRows) {
+    if (deadline.Expired()) {
+      factors->scale.resize(first);
+      factors->offset.resize(first);
+      segment.SetRowFactors(field, group, std::move(factors), keep);
+      return Fail(ErrorCode::kTimeout, "the query exceeded its time limit");
+    }
     const uint32_t count = std::min(kBatchRows, rows - first);
     for (uint32_t i = 0; i < count; ++i) {
       CopyRow(*dense, first + i, dimension, gathered.data() + i * dimension);
@@ -91,6 +105,14 @@ Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& ve
   }
   segment.SetRowFactors(field, group, factors, keep);
   return Factors(std::move(factors));
+}
+
+Result<> PrepareActive(const VersionSet& versions, const Segment& segment, FieldId field) {
+  const auto dense = segment.dense(field);
+  if (!dense || versions.Find(dense->version) == nullptr) return {};
+  ALMAGEST_TRY_VOID(versions.Cross(versions.active(), dense->version));
+  ALMAGEST_TRY_VOID(PrepareRowFactors(versions, segment, field, versions.active(), /*keep=*/true));
+  return {};
 }
 
 }  // namespace almagest

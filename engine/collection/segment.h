@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/collection/one_at_a_time.h"
 #include "engine/index/code_graph.h"
 #include "engine/index/dense_rows.h"
 #include "engine/index/growing_sparse_index.h"
@@ -94,10 +95,16 @@ class Segment {
   // needs one again has it computed again. Const: factors are a cache beside the immutable rows.
   void SetRowFactors(FieldId field, VersionId target, std::shared_ptr<const RowFactors> factors,
                      bool keep) const;
+  // For who makes them: one at a time, the others wait (one_at_a_time.h).
+  using FactorsKey = std::pair<FieldId, VersionId>;
+  std::unique_ptr<OneAtATime<FactorsKey>::Turn> TakeFactorsTurn(FieldId field, VersionId target,
+                                                                const Deadline& deadline) const {
+    return making_factors_.Take({field, target}, deadline);
+  }
   // Of the field's factors that are kept, forgets all but `kept`.
   void KeepRowFactors(FieldId field, std::span<const VersionId> kept) const;
   // What is kept, so that a segment that replaces this one gets the same.
-  std::vector<std::pair<FieldId, VersionId>> kept_factor_targets() const;
+  std::vector<FactorsKey> kept_factor_targets() const;
 
  protected:
   explicit Segment(uint64_t id) : id_(id) {}
@@ -113,7 +120,8 @@ class Segment {
 
   mutable std::mutex factors_mutex_;
   mutable uint64_t factors_clock_ = 0;
-  mutable std::map<std::pair<FieldId, VersionId>, HeldFactors> factors_;
+  mutable std::map<FactorsKey, HeldFactors> factors_;
+  mutable OneAtATime<FactorsKey> making_factors_;
 };
 
 }  // namespace almagest

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "engine/collection/map_cache.h"
+#include "engine/collection/one_at_a_time.h"
 #include "engine/collection/vector_values.h"
 #include "engine/linalg/row_kernels.h"
 #include "storage/base/check.h"
@@ -46,6 +47,13 @@ struct VersionSet::Cache {
   const ReadMaps read;
   MapCache<VersionId, AdapterMaps> maps;
   MapCache<std::pair<VersionId, VersionId>, CrossVersionMap> composed;  // By document groups.
+  OneAtATime<std::pair<VersionId, VersionId>> composing;
+};
+
+// What every search needs that names no version: searches by others must not drive it out.
+struct VersionSet::ActiveMaps {
+  std::mutex mutex;
+  std::map<VersionId, std::shared_ptr<const CrossVersionMap>> by_row_group;
 };
 
 std::string_view VersionStatusName(VersionStatus status) {
@@ -65,15 +73,18 @@ std::string_view VersionStatusName(VersionStatus status) {
 VersionSet::VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
                        VersionId active, ReadMaps read, size_t map_bytes_max)
     : VersionSet(dimension, normalised, std::move(versions), active,
-                 std::make_shared<Cache>(std::move(read), map_bytes_max)) {}
+                 std::make_shared<Cache>(std::move(read), map_bytes_max),
+                 std::make_shared<ActiveMaps>()) {}
 
 VersionSet::VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
-                       VersionId active, std::shared_ptr<Cache> cache)
+                       VersionId active, std::shared_ptr<Cache> cache,
+                       std::shared_ptr<ActiveMaps> active_composed)
     : dimension_(dimension),
       normalised_(normalised),
       versions_(std::move(versions)),
       active_(active),
-      cache_(std::move(cache)) {
+      cache_(std::move(cache)),
+      active_composed_(std::move(active_composed)) {
   std::ranges::sort(versions_, {}, &AdapterVersion::id);
   if (versions_.empty() || versions_.front().id != 0) {
     AdapterVersion identity;
@@ -104,8 +115,10 @@ VersionSet::VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterV
 
 std::shared_ptr<const VersionSet> VersionSet::Successor(std::vector<AdapterVersion> versions,
                                                         VersionId active) const {
+  const bool same = active == active_ || SameDocumentMap(active, active_);
   return std::shared_ptr<const VersionSet>(
-      new VersionSet(dimension_, normalised_, std::move(versions), active, cache_));
+      new VersionSet(dimension_, normalised_, std::move(versions), active, cache_,
+                     same ? active_composed_ : std::make_shared<ActiveMaps>()));
 }
 
 const AdapterVersion* VersionSet::Find(VersionId id) const {
@@ -169,17 +182,34 @@ Result<std::shared_ptr<const CrossVersionMap>> VersionSet::Cross(VersionId query
   }
   const std::pair key{DocumentGroup(query_version), DocumentGroup(row_version)};
   if (key.first == key.second) return std::shared_ptr<const CrossVersionMap>();
-  if (auto known = cache_->composed.Find(key)) return known;
-  // Composed without a lock as well.
+  if (auto known = Composed(key)) return known;
+  const auto turn = cache_->composing.Take(key);
+  if (auto known = Composed(key)) return known;
   ALMAGEST_TRY(const auto target, Maps(query_version));
   ALMAGEST_TRY(const auto stored, Maps(row_version));
   const LinearMap identity = LinearMap::Identity(dimension_);
-  ALMAGEST_TRY(CrossVersionMap composed,
+  ALMAGEST_TRY(CrossVersionMap map,
                CrossVersionMap::Compose(target->document ? *target->document : identity,
                                         stored->document ? *stored->document : identity));
-  const size_t bytes = (composed.transform().size() + composed.offset().size()) * sizeof(float);
-  return cache_->composed.Add(key, std::make_shared<const CrossVersionMap>(std::move(composed)),
-                              bytes);
+  const size_t bytes = (map.transform().size() + map.offset().size()) * sizeof(float);
+  auto composed = std::make_shared<const CrossVersionMap>(std::move(map));
+  if (key.first != DocumentGroup(active_)) return cache_->composed.Add(key, composed, bytes);
+  const std::lock_guard lock(active_composed_->mutex);
+  return active_composed_->by_row_group.try_emplace(key.second, composed).first->second;
+}
+
+std::shared_ptr<const CrossVersionMap> VersionSet::Composed(
+    const std::pair<VersionId, VersionId>& key) const {
+  if (key.first != DocumentGroup(active_)) return cache_->composed.Find(key);
+  const std::lock_guard lock(active_composed_->mutex);
+  auto& by_row_group = active_composed_->by_row_group;
+  if (const auto found = by_row_group.find(key.second); found != by_row_group.end()) {
+    return found->second;
+  }
+  // A search may have named the version before it was active.
+  auto known = cache_->composed.Find(key);
+  if (known) by_row_group.emplace(key.second, known);
+  return known;
 }
 
 }  // namespace almagest

@@ -8,8 +8,10 @@
 // Dot-product fields are not normalised: n = 1 everywhere.
 //
 // There may be thousands of versions, one for each tenant of an application. What is known of each
-// is in memory; the maps of the active one are as well, those of the others are read when a search
-// asks for them, and the latest asked for stay (kMapBytesMax of them, and as many bytes of M).
+// is in memory; the maps of the active one are as well, and the M by which it searches rows of
+// others, from when they were composed until another is active. Maps of the others are read when a
+// search asks for them, and the latest asked for stay (kMapBytesMax of them, and as many bytes of
+// M).
 //
 // Immutable after construction (the collection replaces the whole set), so freely shared.
 #pragma once
@@ -71,8 +73,8 @@ class VersionSet {
   // a version without maps is the identity.
   VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
              VersionId active, ReadMaps read = nullptr, size_t map_bytes_max = kMapBytesMax);
-  // A set of the same field with other versions or another active one. Shares the cached maps, so
-  // those once composed (PrepareVersion) are there when a search needs them.
+  // A set of the same field with further versions or another active one. Shares the cached maps,
+  // and those composed for the active one where it is the same.
   std::shared_ptr<const VersionSet> Successor(std::vector<AdapterVersion> versions,
                                               VersionId active) const;
   VersionId active() const { return active_; }
@@ -95,15 +97,20 @@ class VersionSet {
   Result<std::span<const float>> MapQuery(VersionId version, std::span<const float> base,
                                           std::vector<float>& room) const;
   // For scoring rows of `row_version` as rows of `query_version`; nullptr when the two have the
-  // same document map. Cached after the first call; thread-safe. Errors: those of Maps and of
-  // composing. Cost of a miss: linear_map.h.
+  // same document map. Cached after the first call (those for the active version until another is
+  // active); thread-safe: of callers who miss the same one composes, and the others wait for it.
+  // Errors: those of Maps and of composing. Cost of a miss: linear_map.h.
   Result<std::shared_ptr<const CrossVersionMap>> Cross(VersionId query_version,
                                                        VersionId row_version) const;
 
  private:
   struct Cache;
+  struct ActiveMaps;
   VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
-             VersionId active, std::shared_ptr<Cache> cache);
+             VersionId active, std::shared_ptr<Cache> cache,
+             std::shared_ptr<ActiveMaps> active_composed);
+  // By document groups of query and rows; nullptr where it has to be composed.
+  std::shared_ptr<const CrossVersionMap> Composed(const std::pair<VersionId, VersionId>& key) const;
 
   uint32_t dimension_;
   bool normalised_;
@@ -112,6 +119,7 @@ class VersionSet {
   std::shared_ptr<const AdapterMaps> active_maps_;
   std::vector<VersionId> document_groups_;  // Parallel to versions_.
   std::shared_ptr<Cache> cache_;
+  std::shared_ptr<ActiveMaps> active_composed_;
 };
 
 }  // namespace almagest

@@ -35,11 +35,12 @@ struct SegmentQuery {
 // written since the version was prepared) or has grown since.
 Result<std::shared_ptr<const RowFactors>> FactorsFor(const VersionSet& versions,
                                                      const Segment& segment, FieldId field,
-                                                     VersionId target, uint32_t rows) {
+                                                     VersionId target, uint32_t rows,
+                                                     const Deadline& deadline) {
   auto factors = segment.row_factors(field, versions.DocumentGroup(target));
   if (!factors || factors->scale.size() < rows) {
     const bool keep = versions.SameDocumentMap(target, versions.active());
-    ALMAGEST_TRY(factors, PrepareRowFactors(versions, segment, field, target, keep));
+    ALMAGEST_TRY(factors, PrepareRowFactors(versions, segment, field, target, keep, deadline));
   }
   ALMAGEST_CHECK(factors && factors->scale.size() >= rows);
   return factors;
@@ -61,7 +62,8 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search, const VersionSet
     query.constant = constant;
     return query;
   }
-  ALMAGEST_TRY(query.factors, FactorsFor(versions, segment, search.field, target, rows));
+  ALMAGEST_TRY(query.factors,
+               FactorsFor(versions, segment, search.field, target, rows, search.deadline));
   query.adjustment = {query.factors->scale.data(), query.factors->offset.data(), constant};
   return query;
 }

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
+#include <thread>
 
 #include "engine/collection/growing_segment.h"
 #include "engine/collection/map_cache.h"
@@ -108,6 +111,96 @@ TEST(VersionSetTest, ASuccessorKeepsComposedMaps) {
   EXPECT_EQ(successor->active(), 2u);
   EXPECT_EQ(*successor->Cross(2, 3), composed);
   EXPECT_EQ(successor->Find(2)->status, VersionStatus::kActive);
+}
+
+TEST(VersionSetTest, SearchesByOthersDoNotDriveOutWhatTheActiveVersionNeeds) {
+  std::mt19937 random(6);
+  const VersionSet set(kDimension, true, RandomVersions(random), 2, nullptr, /*map_bytes_max=*/1);
+  const auto of_identity = *set.Cross(2, 0);
+  const auto of_third = *set.Cross(2, 3);
+  const auto named = *set.Cross(3, 2);
+  ASSERT_TRUE(set.Cross(3, 0));
+  EXPECT_NE(*set.Cross(3, 2), named) << "one of them has room";
+  const auto same = set.Successor(set.versions(), 2);
+  for (const VersionSet* asked : {&set, same.get()}) {
+    EXPECT_EQ(*asked->Cross(2, 0), of_identity);
+    EXPECT_EQ(*asked->Cross(2, 1), of_identity) << "the document map of 0";
+    EXPECT_EQ(*asked->Cross(2, 3), of_third);
+  }
+  EXPECT_NE(*set.Successor(set.versions(), 3)->Cross(2, 3), of_third) << "2 is one of others now";
+}
+
+TEST(VersionSetTest, ThreadsThatDriveOutEachOthersMapsGetTheirOwn) {
+  std::mt19937 random(9);
+  const std::vector<AdapterVersion> given = RandomVersions(random);
+  const VersionSet whole(kDimension, true, given, 0);
+  std::vector<AdapterVersion> versions = given;
+  for (AdapterVersion& version : versions) version.maps = nullptr;
+  versions[1].maps = given[1].maps;  // Version 2 is active.
+  const auto read = [&](VersionId id) -> Result<AdapterMaps> {
+    return id == 0 ? AdapterMaps() : *given[id - 1].maps;
+  };
+  const VersionSet set(kDimension, true, versions, 2, read, /*map_bytes_max=*/1);
+  std::vector<std::thread> threads;
+  for (uint32_t seed = 1; seed <= 3; ++seed) {
+    threads.emplace_back([&, seed] {
+      std::mt19937 mine(seed);
+      for (int i = 0; i < 150; ++i) {
+        const VersionId target = mine() % 4;
+        const VersionId rows = mine() % 4;
+        const auto composed = *set.Cross(target, rows);
+        const auto expected = *whole.Cross(target, rows);
+        ASSERT_EQ(composed == nullptr, expected == nullptr);
+        if (composed) {
+          EXPECT_TRUE(std::ranges::equal(composed->transform(), expected->transform()));
+        }
+        const DenseVector query = RandomVector(mine, kDimension);
+        EXPECT_EQ(MappedQuery(set, target, query), MappedQuery(whole, target, query));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(VersionSetTest, OneComposesAndOneMakesFactorsWhileOthersWait) {
+  OneAtATime<int> turns;
+  auto first = turns.Take(1);
+  ASSERT_NE(first, nullptr);
+  EXPECT_NE(turns.Take(2), nullptr) << "another key";
+  std::atomic<bool> cancelled{true};
+  EXPECT_EQ(turns.Take(1, {std::nullopt, &cancelled}), nullptr);
+  std::atomic<bool> given_back{false};
+  std::thread second([&] {
+    const auto turn = turns.Take(1);
+    EXPECT_TRUE(given_back);
+  });
+  given_back = true;
+  first.reset();
+  second.join();
+  EXPECT_NE(turns.Take(1, {std::nullopt, &cancelled}), nullptr) << "nothing to wait for";
+}
+
+TEST(VersionSetTest, FactorsStopAtTheDeadlineAndGoOnFromThere) {
+  std::mt19937 random(8);
+  const VersionSet set(kDimension, true, RandomVersions(random), 0);
+  const GrowingDenseField field{0, kDimension, 0, false};
+  GrowingSegment segment(1, {&field, 1}, {}, 2048);
+  for (Slot slot = 0; slot < 1200; ++slot) {
+    GrowingRow row;
+    row.slot = slot;
+    row.dense.push_back({0, Normalised(RandomVector(random, kDimension)), 1.0f});
+    segment.Append(row);
+  }
+  const std::atomic<bool> cancelled{true};
+  const Deadline deadline{std::nullopt, &cancelled};
+  const auto stopped = PrepareRowFactors(set, segment, 0, 2, /*keep=*/false, deadline);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kTimeout);
+  const auto made = PrepareRowFactors(set, segment, 0, 2, /*keep=*/false);
+  ASSERT_TRUE(made);
+  EXPECT_EQ((*made)->scale.size(), 1200u);
+  EXPECT_EQ(*PrepareRowFactors(set, segment, 0, 2, /*keep=*/false, deadline), *made)
+      << "all are there";
 }
 
 // As many versions as tenants, read from elsewhere, with room for a few.

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "storage/base/safetensors.h"
+#include "storage/key_layout.h"
+#include "storage/record_codec.h"
 #include "tests/engine/collection/collection_fixture.h"
 #include "tests/engine/collection/naive_model.h"
 
@@ -40,6 +42,13 @@ class VersionsTest : public CollectionTest {
     }
   }
 
+  void DeleteTen() {
+    std::vector<PointId> some;
+    for (uint64_t id = 0; id < 10; ++id) some.push_back(id);
+    ASSERT_TRUE(model.Apply({DeletePointsOperation{some}}));
+    Delete(some);
+  }
+
   NaiveModel model;
 };
 
@@ -68,31 +77,91 @@ TEST_F(VersionsTest, EveryVersionSearchesRowsOfEveryOther) {
   for (VersionId version = 0; version <= 2; ++version) ExpectScores(version);
 }
 
-TEST_F(VersionsTest, PreparedVersionsStayPreparedThroughRewrites) {
+TEST_F(VersionsTest, WhatARollbackNeedsStaysThroughRewritesAndWhatAnEvaluationMadeDoesNot) {
   Fill(0, 30);
   OptimizeAll();
+  collection->PauseReembedding(true);
+  Activate(Add());
+  Activate(Add());
   const VersionId candidate = Add();
   ASSERT_TRUE(collection->PrepareVersion("", candidate));
-  std::vector<PointId> some;
-  for (uint64_t id = 0; id < 10; ++id) some.push_back(id);
-  ASSERT_TRUE(model.Apply({DeletePointsOperation{some}}));
-  Delete(some);
+  DeleteTen();
+  collection->PauseReembedding(false);
   OptimizeAll();
-  const auto view = collection->view();
-  for (const auto& segment : view->segments) {
-    ASSERT_NE(segment->row_factors(0, candidate), nullptr);
-    EXPECT_EQ(segment->row_factors(0, candidate)->scale.size(), segment->row_count());
+  for (const auto& segment : collection->view()->segments) {
+    ASSERT_NE(segment->row_factors(0, 1), nullptr);
+    EXPECT_EQ(segment->row_factors(0, 1)->scale.size(), segment->row_count());
+    EXPECT_EQ(segment->row_factors(0, candidate), nullptr);
   }
-  ExpectScores(candidate);
+  for (VersionId version = 0; version <= candidate; ++version) ExpectScores(version);
+}
+
+TEST_F(VersionsTest, AnAdapterThatCannotBeReadKeepsNoSegmentFromBeingRewritten) {
+  Fill(0, 30);
+  Activate(Add());
+  Activate(Add());
+  OptimizeAll();
+  const std::string key = LearningKey(1, LearningKind::kAdapter, VersionNumber(0, 1));
+  ASSERT_TRUE(*store->Get(ColumnFamily::kLearning, key)) << "the collection's id is 1";
+  WriteBatch damage;
+  damage.Put(ColumnFamily::kLearning, key, "damaged");
+  ASSERT_TRUE(store->Write(damage, Durability::kSync));
+  Reopen();
+  EXPECT_FALSE(collection->PrepareVersion("", 1));
+  Fill(30, 30);
+  for (const auto& segment : collection->view()->segments) {
+    auto factors = std::make_shared<RowFactors>();
+    segment->SetRowFactors(0, 1, factors, /*keep=*/true);  // As if it had been prepared before.
+  }
+  DeleteTen();
+  OptimizeAll();
+  for (const auto& segment : collection->view()->segments) {
+    EXPECT_TRUE(segment->sealed());
+    EXPECT_EQ(segment->row_factors(0, 1), nullptr);
+  }
+  ExpectScores(2);
+  ExpectScores(0);
+}
+
+// Folders from before matrices were records of their own.
+TEST_F(VersionsTest, AdaptersStoredBesideWhatIsKnownOfThemAreRead) {
+  Fill(0, 30);
+  OptimizeAll();
+  collection->PauseReembedding(true);
+  Activate(Add());
+  Activate(Add());
+  Add(false);
+  for (uint32_t version = 1; version <= 3; ++version) {
+    const auto key = [&](LearningKind kind) {
+      return LearningKey(1, kind, VersionNumber(0, version));
+    };
+    const auto read = [&](LearningKind kind) {
+      return *DecodeRecord<VersionRecord>(**store->Get(ColumnFamily::kLearning, key(kind)));
+    };
+    VersionRecord record = read(LearningKind::kVersion);
+    record.blobs = read(LearningKind::kAdapter).blobs;
+    ASSERT_EQ(record.blobs.size(), 1u);
+    record.body.replace(record.body.find("document_key"), 12, "other_number");
+    std::string bytes = EncodeRecord(record);
+    bytes[0] = 1;  // The format version.
+    WriteBatch batch;
+    batch.Put(ColumnFamily::kLearning, key(LearningKind::kVersion), bytes);
+    batch.Delete(ColumnFamily::kLearning, key(LearningKind::kAdapter));
+    ASSERT_TRUE(store->Write(batch, Durability::kSync));
+  }
+  Reopen();
+  for (VersionId version = 0; version <= 3; ++version) ExpectScores(version);
+  EXPECT_TRUE((*collection->Versions(""))->SameDocumentMap(0, 3));
+  Activate(1);
+  Reopen();
+  for (VersionId version = 0; version <= 3; ++version) ExpectScores(version);
 }
 
 TEST_F(VersionsTest, ActivationForgetsTheFactorsOfAllButTwoVersions) {
   Fill(0, 30);
   OptimizeAll();
   collection->PauseReembedding(true);
-  for (VersionId version = 1; version <= 4; ++version) Activate(Add());
-  ASSERT_TRUE(collection->PrepareVersion("", 1));  // As an evaluation of an old version does.
-  Activate(Add());
+  for (VersionId version = 1; version <= 5; ++version) Activate(Add());
   for (const auto& segment : collection->view()->segments) {
     EXPECT_EQ(segment->row_factors(0, 1), nullptr);
     EXPECT_EQ(segment->row_factors(0, 3), nullptr);
@@ -100,6 +169,33 @@ TEST_F(VersionsTest, ActivationForgetsTheFactorsOfAllButTwoVersions) {
     EXPECT_NE(segment->row_factors(0, 5), nullptr);
   }
   for (VersionId version = 0; version <= 5; ++version) ExpectScores(version);
+}
+
+TEST_F(VersionsTest, ARemovedVectorTakesItsVersionsAlong) {
+  Fill(0, 30);
+  OptimizeAll();
+  collection->PauseReembedding(true);
+  Activate(Add());
+  Activate(Add());
+  Fill(30, 5);
+  const auto before = collection->view();
+  const std::weak_ptr<const VersionSet> versions = before->versions.at(0);
+  const auto stored = [&](LearningKind kind) {
+    size_t count = 0;
+    const KeyRange range = LearningRange(1, kind);
+    EXPECT_TRUE(store->Scan(ColumnFamily::kLearning, range.first, range.limit,
+                            [&](std::string_view, std::string_view) { return ++count > 0; }));
+    return count;
+  };
+  EXPECT_EQ(stored(LearningKind::kVersion), 2u);
+  EXPECT_EQ(stored(LearningKind::kAdapter), 2u);
+  ASSERT_TRUE(collection->RemoveVector("", [](const CollectionConfig&, WriteBatch*) {}));
+  EXPECT_EQ(stored(LearningKind::kVersion), 0u);
+  EXPECT_EQ(stored(LearningKind::kAdapter), 0u);
+  EXPECT_EQ(collection->view()->versions.at(0)->versions().size(), 1u);
+  EXPECT_FALSE(collection->ActivateVersion("", 1));
+  OptimizeAll();
+  EXPECT_FALSE(collection->AddVersion("", {}, RandomAdapter(random, kTestDimension, true)));
 }
 
 TEST_F(VersionsTest, AQueryOnlyVersionReembedsNothing) {
