@@ -186,9 +186,10 @@ TEST(VersionSetTest, FactorsStopAtTheDeadlineAndGoOnFromThere) {
   const GrowingDenseField field{0, kDimension, 0, false};
   GrowingSegment segment(1, {&field, 1}, {}, 2048);
   for (Slot slot = 0; slot < 1200; ++slot) {
+    const std::vector<float> vector = Normalised(RandomVector(random, kDimension));
     GrowingRow row;
     row.slot = slot;
-    row.dense.push_back({0, Normalised(RandomVector(random, kDimension)), 1.0f});
+    row.dense.push_back({0, vector, 1.0f});
     segment.Append(row);
   }
   const std::atomic<bool> cancelled{true};
