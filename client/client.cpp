@@ -236,6 +236,9 @@ std::vector<QueryAnswer> Client::QueryArray(std::string_view collection,
   if (options.score_threshold)
     target += "&score_threshold=" + Json(*options.score_threshold).dump();
   if (options.hnsw_ef) target += "&hnsw_ef=" + std::to_string(*options.hnsw_ef);
+  if (options.adapter_version) {
+    target += "&adapter_version=" + std::to_string(*options.adapter_version);
+  }
   if (options.exact) target += "&exact=true";
   if (options.with_payload) target += "&with_payload=true";
   std::string body = NpyHeader(vectors.size() / dimension, dimension);

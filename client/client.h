@@ -51,6 +51,7 @@ struct ArrayQueryOptions {
   uint64_t limit = 10;
   std::optional<double> score_threshold = {};
   std::optional<uint32_t> hnsw_ef = {};
+  std::optional<uint32_t> adapter_version = {};  // Not given: the active one.
   bool exact = false;
   bool with_payload = false;
 };

@@ -144,7 +144,7 @@ void AddLearning(CLI::App& root, Command& chosen) {
       ->capture_default_str();
   app->add_option("--seed", adapt->seed, "Seed of the training")->capture_default_str();
   app->add_option("--tag", adapt->tag,
-                  "Learn from the feedback of this tag only; the version stays a candidate");
+                  "Learn from the feedback of this tag only; a candidate unless --activate");
   app->add_flag("--activate,!--no-activate", adapt->activate,
                 "Activate a passing version, or keep it as a candidate");
 

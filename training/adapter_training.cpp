@@ -22,8 +22,8 @@ constexpr double kNormalisedRate = 0.01;
 // The graded loss learns its scale. It starts blunter than what suits a softmax: sharp sigmoids are
 // flat nearly everywhere, and so little is learned until the scale has come down.
 constexpr double kGradedStart = 4;
-constexpr double kScaleRate =
-    0.01;  // Of the graded loss's scale and bias, which must move by units.
+// Its scale and bias must move by units.
+constexpr double kScaleRate = 0.01;
 constexpr double kMomentum = 0.9;
 
 constexpr double kFactorGain = 0.001;  // Less is no reason to change what was learned.

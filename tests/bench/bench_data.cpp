@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "client/vector_files.h"
 #include "engine/index/exact_scan.h"
 #include "storage/base/check.h"
 
@@ -91,16 +92,8 @@ Result<> FillCollection(Database& database, const AnnData& data,
 }
 
 std::string NpyArray(const float* values, uint32_t rows, uint32_t dimension) {
-  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" +
-                       std::to_string(rows) + ", " + std::to_string(dimension) + "), }";
-  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
-  header += '\n';
-  std::string array("\x93NUMPY\x01\x00", 8);
-  array += static_cast<char>(header.size() & 0xff);
-  array += static_cast<char>(header.size() >> 8);
-  array += header;
-  return array.append(reinterpret_cast<const char*>(values),
-                      size_t{rows} * dimension * sizeof(float));
+  return client::NpyHeader(rows, dimension)
+      .append(reinterpret_cast<const char*>(values), size_t{rows} * dimension * sizeof(float));
 }
 
 }  // namespace almagest::bench

@@ -165,6 +165,7 @@ TEST(Client, QueriesGoAsAnArray) {
                                           .limit = 3,
                                           .score_threshold = 0.5,
                                           .hnsw_ef = 64,
+                                          .adapter_version = 7,
                                           .exact = true,
                                           .with_payload = true});
   ASSERT_EQ(answers.size(), 3u);
@@ -173,8 +174,11 @@ TEST(Client, QueriesGoAsAnArray) {
   EXPECT_EQ(answers[1].query_id, "");
   EXPECT_EQ(answers[2].query_id, "00bb");
   const std::string request = server.requests().at(0);
-  EXPECT_THAT(request, StartsWith("POST /collections/c/points/query/batch?limit=3&using=a%20b"
-                                  "&score_threshold=0.5&hnsw_ef=64&exact=true&with_payload=true "));
+  EXPECT_THAT(
+      request,
+      StartsWith(
+          "POST /collections/c/points/query/batch?limit=3&using=a%20b"
+          "&score_threshold=0.5&hnsw_ef=64&adapter_version=7&exact=true&with_payload=true "));
   EXPECT_THAT(request, HasSubstr("Content-Type: application/octet-stream\r\n"));
   EXPECT_THAT(request, HasSubstr("'shape': (3, 2)"));
   EXPECT_EQ(request.substr(request.size() - 24),

@@ -2,8 +2,6 @@
 // newest version must still answer what the first ones were trained for.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <random>
 #include <span>
 
@@ -20,13 +18,6 @@ constexpr size_t kDocumentsEach = 200;
 constexpr size_t kTrainEach = 60;
 constexpr size_t kTestEach = 200;
 constexpr size_t kDimension = 24;
-
-std::vector<double> Unit(std::vector<double> vector) {
-  double square = 0;
-  for (const double value : vector) square += value * value;
-  for (double& value : vector) value /= std::sqrt(square);
-  return vector;
-}
 
 // Each task has documents around a centre of its own and asks for them by a map of its own, close
 // to those of the others but not the same.
@@ -73,7 +64,7 @@ Tasks MakeTasks(uint64_t seed) {
     for (size_t i = 0; i < kDocumentsEach; ++i) {
       std::vector<double> document = centre;
       for (double& value : document) value += normal(random);
-      for (const double value : Unit(document)) job.documents.push_back(static_cast<float>(value));
+      AppendUnit(document, &job.documents);
     }
     for (size_t i = 0; i < kTrainEach + kTestEach; ++i) {
       const size_t answer = task * kDocumentsEach + random() % kDocumentsEach;
@@ -87,7 +78,7 @@ Tasks MakeTasks(uint64_t seed) {
         }
       }
       const auto at = static_cast<int32_t>(job.queries.size() / kDimension);
-      for (const double value : Unit(query)) job.queries.push_back(static_cast<float>(value));
+      AppendUnit(query, &job.queries);
       if (i >= kTrainEach) {
         tasks.tests.push_back({at, {{static_cast<int32_t>(answer), 1, 1}}});
         continue;

@@ -10,8 +10,6 @@
 #include "storage/base/safetensors.h"
 
 namespace almagest::training {
-namespace {
-
 void AppendUnit(const std::vector<double>& vector, std::vector<float>* rows) {
   double square = 0;
   for (const double value : vector) square += value * value;
@@ -19,8 +17,6 @@ void AppendUnit(const std::vector<double>& vector, std::vector<float>* rows) {
     rows->push_back(static_cast<float>(value / std::sqrt(square)));
   }
 }
-
-}  // namespace
 
 TemporaryFolder::TemporaryFolder() {
   std::string name = (std::filesystem::temp_directory_path() / "almagest-training-XXXXXX").string();

@@ -34,6 +34,9 @@ struct SyntheticJob {
   void Write(const std::filesystem::path& folder) const;
 };
 
+// Appends the vector, scaled to length 1.
+void AppendUnit(const std::vector<double>& vector, std::vector<float>* rows);
+
 // Documents are random; each query is a fixed linear map of one document plus noise, so base
 // vectors find it badly and a learned map finds it well. One judgement a query.
 SyntheticJob MakeSyntheticJob(uint64_t seed, size_t documents = 600, size_t queries = 700);
