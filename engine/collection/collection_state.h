@@ -2,7 +2,7 @@
 //
 // Locks, in the order in which they may be taken:
 //   optimizer_mutex   one optimizer step at a time
-//   versions_mutex    one change of adapter versions at a time
+//   versions_mutex    one change of adapter versions, or of sealed segments, at a time
 //   writer_mutex      one write, or one change of the segment list, at a time
 //   points_mutex      the point table and term statistics; held shared by readers, alone by the
 //                     writer while it applies. Nothing reads storage while holding it alone.

@@ -8,8 +8,12 @@ namespace almagest {
 
 GrowingSegment::GrowingSegment(uint64_t id, std::span<const GrowingDenseField> dense,
                                std::span<const FieldId> sparse, uint32_t capacity,
-                               std::span<const GrowingMultiField> multi)
-    : Segment(id), capacity_(capacity), slots_(new Slot[capacity]), deleted_(capacity) {
+                               std::span<const GrowingMultiField> multi,
+                               size_t spare_factor_bytes_max)
+    : Segment(id, spare_factor_bytes_max),
+      capacity_(capacity),
+      slots_(new Slot[capacity]),
+      deleted_(capacity) {
   ALMAGEST_CHECK(capacity > 0);
   for (const GrowingDenseField& spec : dense) {
     Dense& field = dense_[spec.id];

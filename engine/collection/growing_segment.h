@@ -52,7 +52,8 @@ class GrowingSegment final : public Segment {
  public:
   GrowingSegment(uint64_t id, std::span<const GrowingDenseField> dense,
                  std::span<const FieldId> sparse, uint32_t capacity,
-                 std::span<const GrowingMultiField> multi = {});
+                 std::span<const GrowingMultiField> multi = {},
+                 size_t spare_factor_bytes_max = kSpareFactorBytesMax);
 
   // row_count() < capacity(). Published whole: readers see all of the row or nothing.
   uint32_t Append(const GrowingRow& row);

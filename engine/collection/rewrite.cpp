@@ -200,12 +200,29 @@ void MovePoints(CollectionState& state, const Sources& sources, SealedSegment& b
   }
 }
 
+// Those for rows of versions that no segment has any more go. Under writer_mutex.
+void KeepComposedMaps(const CollectionState& state) {
+  for (const auto& [field, set] : state.versions) {
+    std::vector<VersionId> row_versions;
+    for (const SegmentHandle& handle : state.segments) {
+      const auto dense = handle.segment()->dense(field);
+      if (dense) row_versions.push_back(dense->version);
+    }
+    set->KeepComposed(row_versions);
+  }
+}
+
 Result<> Commit(CollectionState& state, const Sources& sources,
                 const std::shared_ptr<SealedSegment>& built) {
-  const std::lock_guard lock(state.writer_mutex);
   // The active version may have changed since the build began; then the new segment is an
-  // outdated one like others, and is searched and re-embedded like them.
-  if (built) ALMAGEST_TRY_VOID(PrepareLikeSources(state.versions, sources, *built));
+  // outdated one like others, and is searched and re-embedded like them. It does not change any
+  // more from here on, so that all is prepared while writes go on.
+  const std::lock_guard versions_lock(state.versions_mutex);
+  if (built) {
+    const auto versions = state.View()->versions;
+    ALMAGEST_TRY_VOID(PrepareLikeSources(versions, sources, *built));
+  }
+  const std::lock_guard lock(state.writer_mutex);
   ALMAGEST_TRY_VOID(state.CommitManifest(NextManifest(state, sources, built.get())));
   if (built) MovePoints(state, sources, *built);
   std::vector<SegmentHandle> segments;
@@ -220,6 +237,7 @@ Result<> Commit(CollectionState& state, const Sources& sources,
   }
   state.segments = std::move(segments);
   state.PublishView();
+  KeepComposedMaps(state);
   return {};
 }
 

@@ -69,7 +69,7 @@ Result<std::shared_ptr<const RowFactors>> PrepareRowFactors(const VersionSet& ve
   known = segment.row_factors(field, group);
   if (complete(known)) return known;
 
-  ALMAGEST_TRY(const auto cross, versions.Cross(target, dense->version));
+  ALMAGEST_TRY(const auto cross, versions.Cross(target, dense->version, deadline));
   const auto known_rows = known ? static_cast<uint32_t>(known->scale.size()) : 0;
   auto factors = std::make_shared<RowFactors>();
   if (known) *factors = *known;

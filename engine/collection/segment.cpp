@@ -32,10 +32,20 @@ void Segment::SetRowFactors(FieldId field, VersionId target,
   DropSpareFactors();
 }
 
-void Segment::DropSpareFactors() const {
+size_t Segment::SpareFactorBytes() const {
   size_t bytes = 0;
   for (const auto& [target, held] : factors_) bytes += held.kept ? 0 : BytesOf(*held.factors);
-  while (bytes > kSpareFactorBytesMax) {
+  return bytes;
+}
+
+size_t Segment::spare_factor_bytes() const {
+  const std::lock_guard lock(factors_mutex_);
+  return SpareFactorBytes();
+}
+
+void Segment::DropSpareFactors() const {
+  size_t bytes = SpareFactorBytes();
+  while (bytes > spare_factor_bytes_max_) {
     auto oldest = factors_.end();
     for (auto at = factors_.begin(); at != factors_.end(); ++at) {
       // What was asked for last is in use.

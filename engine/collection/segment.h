@@ -40,7 +40,7 @@ struct RowFactors {
   std::vector<float> offset;
 };
 
-// Of one segment, of factors that nothing keeps.
+// Of one segment, of factors that nothing keeps, unless it is told another limit.
 inline constexpr size_t kSpareFactorBytesMax = size_t{32} << 20;
 
 class Segment {
@@ -91,7 +91,7 @@ class Segment {
   // `target` (VersionSet::DocumentGroup); nullptr until they have been set. Thread-safe.
   std::shared_ptr<const RowFactors> row_factors(FieldId field, VersionId target) const;
   // 8 bytes a row and target. Those with `keep` stay until KeepRowFactors; of the others those that
-  // were asked for last, up to kSpareFactorBytesMax (and the last one in any case): a search that
+  // were asked for last, up to the segment's limit (and the last one in any case): a search that
   // needs one again has it computed again. Const: factors are a cache beside the immutable rows.
   void SetRowFactors(FieldId field, VersionId target, std::shared_ptr<const RowFactors> factors,
                      bool keep) const;
@@ -105,18 +105,24 @@ class Segment {
   void KeepRowFactors(FieldId field, std::span<const VersionId> kept) const;
   // What is kept, so that a segment that replaces this one gets the same.
   std::vector<FactorsKey> kept_factor_targets() const;
+  // Of what is not kept.
+  size_t spare_factor_bytes() const;
 
  protected:
-  explicit Segment(uint64_t id) : id_(id) {}
+  explicit Segment(uint64_t id, size_t spare_factor_bytes_max = kSpareFactorBytesMax)
+      : id_(id), spare_factor_bytes_max_(spare_factor_bytes_max) {}
 
  private:
   const uint64_t id_;
+  const size_t spare_factor_bytes_max_;
   struct HeldFactors {
     std::shared_ptr<const RowFactors> factors;
     bool kept = false;
     uint64_t asked_at = 0;  // By factors_clock_.
   };
-  void DropSpareFactors() const;  // Under factors_mutex_.
+  // Both under factors_mutex_.
+  size_t SpareFactorBytes() const;
+  void DropSpareFactors() const;
 
   mutable std::mutex factors_mutex_;
   mutable uint64_t factors_clock_ = 0;

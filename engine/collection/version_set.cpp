@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "engine/collection/map_cache.h"
 #include "engine/collection/one_at_a_time.h"
@@ -54,6 +56,7 @@ struct VersionSet::Cache {
 struct VersionSet::ActiveMaps {
   std::mutex mutex;
   std::map<VersionId, std::shared_ptr<const CrossVersionMap>> by_row_group;
+  std::optional<std::set<VersionId>> row_groups;  // Of which it holds maps; none: of any.
 };
 
 std::string_view VersionStatusName(VersionStatus status) {
@@ -175,7 +178,8 @@ Result<std::span<const float>> VersionSet::MapQuery(VersionId version, std::span
 }
 
 Result<std::shared_ptr<const CrossVersionMap>> VersionSet::Cross(VersionId query_version,
-                                                                 VersionId row_version) const {
+                                                                 VersionId row_version,
+                                                                 const Deadline& deadline) const {
   for (const VersionId version : {query_version, row_version}) {
     if (Find(version) != nullptr) continue;
     return Fail(ErrorCode::kNotFound, "there is no version " + std::to_string(version));
@@ -183,8 +187,10 @@ Result<std::shared_ptr<const CrossVersionMap>> VersionSet::Cross(VersionId query
   const std::pair key{DocumentGroup(query_version), DocumentGroup(row_version)};
   if (key.first == key.second) return std::shared_ptr<const CrossVersionMap>();
   if (auto known = Composed(key)) return known;
-  const auto turn = cache_->composing.Take(key);
+  const auto turn = cache_->composing.Take(key, deadline);
+  if (!turn) return Fail(ErrorCode::kTimeout, "the query exceeded its time limit");
   if (auto known = Composed(key)) return known;
+  if (deadline.Expired()) return Fail(ErrorCode::kTimeout, "the query exceeded its time limit");
   ALMAGEST_TRY(const auto target, Maps(query_version));
   ALMAGEST_TRY(const auto stored, Maps(row_version));
   const LinearMap identity = LinearMap::Identity(dimension_);
@@ -193,15 +199,29 @@ Result<std::shared_ptr<const CrossVersionMap>> VersionSet::Cross(VersionId query
                                         stored->document ? *stored->document : identity));
   const size_t bytes = (map.transform().size() + map.offset().size()) * sizeof(float);
   auto composed = std::make_shared<const CrossVersionMap>(std::move(map));
-  if (key.first != DocumentGroup(active_)) return cache_->composed.Add(key, composed, bytes);
   const std::lock_guard lock(active_composed_->mutex);
+  if (!KeptForActive(key)) return cache_->composed.Add(key, composed, bytes);
   return active_composed_->by_row_group.try_emplace(key.second, composed).first->second;
+}
+
+void VersionSet::KeepComposed(std::span<const VersionId> row_versions) const {
+  std::set<VersionId> groups;
+  for (const VersionId version : row_versions) groups.insert(DocumentGroup(version));
+  const std::lock_guard lock(active_composed_->mutex);
+  std::erase_if(active_composed_->by_row_group,
+                [&](const auto& entry) { return !groups.contains(entry.first); });
+  active_composed_->row_groups = std::move(groups);
+}
+
+bool VersionSet::KeptForActive(const std::pair<VersionId, VersionId>& key) const {
+  const auto& groups = active_composed_->row_groups;
+  return key.first == DocumentGroup(active_) && (!groups || groups->contains(key.second));
 }
 
 std::shared_ptr<const CrossVersionMap> VersionSet::Composed(
     const std::pair<VersionId, VersionId>& key) const {
-  if (key.first != DocumentGroup(active_)) return cache_->composed.Find(key);
   const std::lock_guard lock(active_composed_->mutex);
+  if (!KeptForActive(key)) return cache_->composed.Find(key);
   auto& by_row_group = active_composed_->by_row_group;
   if (const auto found = by_row_group.find(key.second); found != by_row_group.end()) {
     return found->second;

@@ -9,9 +9,9 @@
 //
 // There may be thousands of versions, one for each tenant of an application. What is known of each
 // is in memory; the maps of the active one are as well, and the M by which it searches rows of
-// others, from when they were composed until another is active. Maps of the others are read when a
-// search asks for them, and the latest asked for stay (kMapBytesMax of them, and as many bytes of
-// M).
+// others, from when they were composed until another is active or no segment has such rows. Maps of
+// the others are read when a search asks for them, and the latest asked for stay (kMapBytesMax of
+// them, and as many bytes of M).
 //
 // Immutable after construction (the collection replaces the whole set), so freely shared.
 #pragma once
@@ -98,10 +98,18 @@ class VersionSet {
                                           std::vector<float>& room) const;
   // For scoring rows of `row_version` as rows of `query_version`; nullptr when the two have the
   // same document map. Cached after the first call (those for the active version until another is
-  // active); thread-safe: of callers who miss the same one composes, and the others wait for it.
-  // Errors: those of Maps and of composing. Cost of a miss: linear_map.h.
+  // active, or KeepComposed); thread-safe: of callers who miss the same one composes, and the
+  // others wait for it. Errors: those of Maps and of composing; kTimeout where the deadline passes
+  // before composing begins. What has begun is finished, and kept: a search whose time is shorter
+  // than that would else never be answered, however often it is asked. Cost of a miss:
+  // linear_map.h.
   Result<std::shared_ptr<const CrossVersionMap>> Cross(VersionId query_version,
-                                                       VersionId row_version) const;
+                                                       VersionId row_version,
+                                                       const Deadline& deadline = {}) const;
+  // Of the maps composed for the active version, forgets those for rows of others than
+  // `row_versions`. If a search that began before asks for one again, it is kept like those of
+  // versions that are not active.
+  void KeepComposed(std::span<const VersionId> row_versions) const;
 
  private:
   struct Cache;
@@ -109,7 +117,10 @@ class VersionSet {
   VersionSet(uint32_t dimension, bool normalised, std::vector<AdapterVersion> versions,
              VersionId active, std::shared_ptr<Cache> cache,
              std::shared_ptr<ActiveMaps> active_composed);
-  // By document groups of query and rows; nullptr where it has to be composed.
+  // By document groups of query and rows: whether it is kept for the active version. Under the
+  // lock of what is.
+  bool KeptForActive(const std::pair<VersionId, VersionId>& key) const;
+  // nullptr where it has to be composed.
   std::shared_ptr<const CrossVersionMap> Composed(const std::pair<VersionId, VersionId>& key) const;
 
   uint32_t dimension_;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "storage/base/log.h"
 #include "storage/base/safetensors.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
@@ -90,8 +91,8 @@ Result<AdapterMaps> MapsOf(const std::string& adapter, VersionId id, uint32_t di
   return *version.maps;
 }
 
-Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id,
-                                     uint32_t dimension) {
+// Without a document key where the adapter is stored beside what is known of it.
+Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id) {
   AdapterVersion version;
   version.id = id;
   try {
@@ -103,12 +104,8 @@ Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id,
     version.job_id = json.at("job_id").get<std::string>();
     version.report_json = json.at("report").get<std::string>();
     version.fusion = LearnedFusionOf(version.report_json);
-    const auto blob = record.blobs.find(kAdapterBlob);
-    if (blob == record.blobs.end()) {
+    if (!record.blobs.contains(kAdapterBlob)) {
       version.document_key = json.at("document_key").get<std::string>();
-    } else {
-      ALMAGEST_TRY(const AdapterMaps maps, MapsOf(blob->second, id, dimension));
-      version.document_key = DocumentKeyOf(maps);
     }
   } catch (const Json::exception& error) {
     return Unreadable(id, error.what());
@@ -116,8 +113,36 @@ Result<AdapterVersion> DecodeVersion(const VersionRecord& record, VersionId id,
   return version;
 }
 
+std::string VersionKey(CollectionId collection, FieldId field, VersionId version) {
+  return LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version));
+}
+
 std::string AdapterKey(CollectionId collection, FieldId field, VersionId version) {
   return LearningKey(collection, LearningKind::kAdapter, VersionNumber(field, version));
+}
+
+// Of a version with the adapter beside what is known of it: gives it the document key, and stores
+// both as PutVersion does.
+Result<> Migrate(KeyValueStore& store, CollectionId collection, FieldId field, uint32_t dimension,
+                 AdapterVersion* version) {
+  const std::string key = VersionKey(collection, field, version->id);
+  ALMAGEST_TRY(const auto bytes, store.Get(ColumnFamily::kLearning, key));
+  if (!bytes) return Unreadable(version->id, "it is gone");
+  ALMAGEST_TRY(auto record, DecodeRecord<VersionRecord>(*bytes));
+  VersionRecord adapter;
+  adapter.blobs.insert(record.blobs.extract(kAdapterBlob));
+  ALMAGEST_TRY(const AdapterMaps maps, MapsOf(adapter.blobs[kAdapterBlob], version->id, dimension));
+  version->document_key = DocumentKeyOf(maps);
+  record.body = Body(*version, version->status);
+  WriteBatch batch;
+  batch.Put(ColumnFamily::kLearning, key, EncodeRecord(record));
+  batch.Put(ColumnFamily::kLearning, AdapterKey(collection, field, version->id),
+            EncodeRecord(adapter));
+  if (const auto written = store.Write(batch, Durability::kSync); !written) {
+    LogWarning("adapter version " + std::to_string(version->id) +
+               " stays as an earlier program stored it: " + written.error().message);
+  }
+  return {};
 }
 
 }  // namespace
@@ -152,8 +177,7 @@ void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& ve
                 const std::string& adapter_safetensors, WriteBatch* batch) {
   VersionRecord record;
   record.body = Body(version, version.status);
-  batch->Put(ColumnFamily::kLearning,
-             LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version.id)),
+  batch->Put(ColumnFamily::kLearning, VersionKey(collection, field, version.id),
              EncodeRecord(record));
   VersionRecord adapter;
   adapter.blobs[kAdapterBlob] = adapter_safetensors;
@@ -164,8 +188,7 @@ void PutVersion(CollectionId collection, FieldId field, const AdapterVersion& ve
 Result<AdapterMaps> ReadAdapter(const KeyValueStore& store, CollectionId collection, FieldId field,
                                 VersionId version, uint32_t dimension) {
   for (const std::string& key :
-       {AdapterKey(collection, field, version),
-        LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version))}) {
+       {AdapterKey(collection, field, version), VersionKey(collection, field, version)}) {
     ALMAGEST_TRY(const auto bytes, store.Get(ColumnFamily::kLearning, key));
     if (!bytes) continue;
     ALMAGEST_TRY(const auto record, DecodeRecord<VersionRecord>(*bytes));
@@ -187,7 +210,7 @@ VersionSet::ReadMaps AdapterReader(const KeyValueStore& store, CollectionId coll
 Result<> PutVersionStatus(const KeyValueStore& store, CollectionId collection, FieldId field,
                           VersionId version, VersionStatus status, WriteBatch* batch) {
   if (version == 0) return {};
-  std::string key = LearningKey(collection, LearningKind::kVersion, VersionNumber(field, version));
+  std::string key = VersionKey(collection, field, version);
   ALMAGEST_TRY(const auto bytes, store.Get(ColumnFamily::kLearning, key));
   if (!bytes) {
     return Fail(ErrorCode::kNotFound,
@@ -207,29 +230,33 @@ Result<> PutVersionStatus(const KeyValueStore& store, CollectionId collection, F
 }
 
 Result<std::map<FieldId, std::vector<AdapterVersion>>> LoadVersions(
-    const KeyValueStore& store, CollectionId collection,
-    const std::map<FieldId, uint32_t>& dimensions) {
+    KeyValueStore& store, CollectionId collection, const std::map<FieldId, uint32_t>& dimensions) {
   std::map<FieldId, std::vector<AdapterVersion>> versions;
+  std::vector<std::pair<FieldId, size_t>> old;  // Those of one record, and their places.
   const KeyRange range = LearningRange(collection, LearningKind::kVersion);
   Result<> status;
-  ALMAGEST_TRY_VOID(store.Scan(
-      ColumnFamily::kLearning, range.first, range.limit,
-      [&](std::string_view key, std::string_view value) {
-        status = [&]() -> Result<> {
-          const auto parts = ParseLearningKey(key);
-          if (!parts) return Fail(ErrorCode::kCorruption, "a version has a damaged key");
-          const auto field = static_cast<FieldId>(parts->number >> 32);
-          const auto dimension = dimensions.find(field);
-          if (dimension == dimensions.end()) return {};
-          ALMAGEST_TRY(const auto record, DecodeRecord<VersionRecord>(value));
-          ALMAGEST_TRY(
-              versions[field].emplace_back(),
-              DecodeVersion(record, static_cast<VersionId>(parts->number), dimension->second));
-          return {};
-        }();
-        return status.has_value();
-      }));
+  ALMAGEST_TRY_VOID(
+      store.Scan(ColumnFamily::kLearning, range.first, range.limit,
+                 [&](std::string_view key, std::string_view value) {
+                   status = [&]() -> Result<> {
+                     const auto parts = ParseLearningKey(key);
+                     if (!parts) return Fail(ErrorCode::kCorruption, "a version has a damaged key");
+                     const auto field = static_cast<FieldId>(parts->number >> 32);
+                     if (!dimensions.contains(field)) return {};
+                     ALMAGEST_TRY(const auto record, DecodeRecord<VersionRecord>(value));
+                     ALMAGEST_TRY(versions[field].emplace_back(),
+                                  DecodeVersion(record, static_cast<VersionId>(parts->number)));
+                     if (record.blobs.contains(kAdapterBlob))
+                       old.emplace_back(field, versions[field].size() - 1);
+                     return {};
+                   }();
+                   return status.has_value();
+                 }));
   ALMAGEST_TRY_VOID(status);
+  for (const auto& [field, place] : old) {
+    ALMAGEST_TRY_VOID(
+        Migrate(store, collection, field, dimensions.at(field), &versions[field][place]));
+  }
   return versions;
 }
 

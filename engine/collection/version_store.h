@@ -1,6 +1,6 @@
 // Adapter versions as they are stored, two VersionRecords each in kLearning: under kVersion what is
 // known of it, under kAdapter the adapter file (docs/job-folder.md, "adapter.safetensors") as a
-// blob, so that a start reads no matrices. (Earlier versions have the blob beside the metadata.)
+// blob, so that a start reads no matrices. (Earlier programs stored the blob beside what is known.)
 #pragma once
 
 #include <map>
@@ -41,9 +41,10 @@ VersionSet::ReadMaps AdapterReader(const KeyValueStore& store, CollectionId coll
                                    FieldId field, uint32_t dimension);
 
 // All versions of a collection without their maps, by field, ascending. `dimensions` by dense
-// field.
+// field. A version that an earlier program stored as one record is rewritten as two, in one synced
+// write each, so that no later start parses its adapter; where that cannot be written (the disk is
+// full) it stays as it is, with a warning, and can be used. kCorruption for what cannot be read.
 Result<std::map<FieldId, std::vector<AdapterVersion>>> LoadVersions(
-    const KeyValueStore& store, CollectionId collection,
-    const std::map<FieldId, uint32_t>& dimensions);
+    KeyValueStore& store, CollectionId collection, const std::map<FieldId, uint32_t>& dimensions);
 
 }  // namespace almagest

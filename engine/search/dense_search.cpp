@@ -52,7 +52,7 @@ Result<SegmentQuery> QueryForSegment(const DenseSearch& search, const VersionSet
   SegmentQuery query;
   query.vector = mapped;
   if (target == row_version) return query;
-  ALMAGEST_TRY(auto cross, versions.Cross(target, row_version));
+  ALMAGEST_TRY(auto cross, versions.Cross(target, row_version, search.deadline));
   if (!cross) return query;
   query.other_version = true;
   query.own_vector.resize(mapped.size());

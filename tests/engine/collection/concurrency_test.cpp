@@ -7,7 +7,10 @@
 #include <set>
 #include <thread>
 
+#include "engine/collection/growing_segment.h"
 #include "engine/collection/row_factors.h"
+#include "engine/collection/version_store.h"
+#include "engine/linalg/row_kernels.h"
 #include "tests/engine/collection/collection_fixture.h"
 
 namespace almagest {
@@ -114,6 +117,74 @@ TEST_F(ConcurrencyTest, SearchesSeeEveryStillPointAllTheTime) {
   done = true;
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(CountStillPoints(), kStillPoints);
+}
+
+// Searches by more versions than a segment has room for factors of, while it grows: each gets its
+// own factors, whichever the others drive out, and the limit holds all the time.
+TEST(SpareFactors, AreDrivenOutBesideSearchesThatUseThem) {
+  constexpr uint32_t kRows = 192;
+  constexpr VersionId kVersions = 8;
+  constexpr size_t kBytesMax = 3 * kRows * 2 * sizeof(float);  // Of three versions.
+  std::mt19937 random(12);
+  std::vector<AdapterVersion> versions;
+  for (VersionId id = 1; id <= kVersions; ++id) {
+    versions.emplace_back().id = id;
+    ASSERT_TRUE(ParseAdapter(RandomAdapter(random, kTestDimension, true), kTestDimension,
+                             &versions.back()));
+  }
+  const VersionSet set(kTestDimension, true, versions, 0);
+  const GrowingDenseField field{0, kTestDimension, 0, false};
+  GrowingSegment segment(1, {&field, 1}, {}, kRows, {}, kBytesMax);
+  std::vector<DenseVector> documents;
+  for (uint32_t row = 0; row < kRows; ++row) {
+    documents.push_back(Normalised(RandomVector(random, kTestDimension)));
+  }
+  const auto append = [&](Slot slot) {
+    GrowingRow row;
+    row.slot = slot;
+    row.dense.push_back({0, documents[slot], 1.0f});
+    segment.Append(row);
+  };
+  for (Slot slot = 0; slot < kRows / 2; ++slot) append(slot);
+  // What the active version needs stays, however many others are searched by.
+  ASSERT_TRUE(PrepareRowFactors(set, segment, 0, 1, /*keep=*/true));
+
+  std::atomic<uint64_t> searches{0};
+  std::atomic<bool> grown{false};
+  std::vector<std::thread> searchers;
+  for (uint32_t seed = 1; seed <= 3; ++seed) {
+    searchers.emplace_back([&, seed] {
+      std::mt19937 mine(seed);
+      for (int i = 0; i < 150 || !grown; ++i) {
+        const VersionId version = 1 + mine() % kVersions;
+        const uint32_t rows = segment.row_count();
+        const auto factors = PrepareRowFactors(set, segment, 0, version, /*keep=*/false);
+        ASSERT_TRUE(factors) << factors.error().message;
+        ASSERT_GE((*factors)->scale.size(), rows);
+        const DenseVector query = RandomVector(mine, kTestDimension);
+        const auto cross = *set.Cross(version, 0);
+        std::vector<float> folded(kTestDimension);
+        const float constant = cross->MapQuery(MappedQuery(set, version, query), folded);
+        const uint32_t row = mine() % rows;
+        const float dot =
+            DotProduct(folded.data(), segment.dense(0)->growing_rows->Row(row), kTestDimension);
+        EXPECT_NEAR(dot * (*factors)->scale[row] + constant * (*factors)->offset[row],
+                    DirectScore(set, version, query, documents[row]), 1e-4);
+        EXPECT_LE(segment.spare_factor_bytes(), kBytesMax);
+        EXPECT_NE(segment.row_factors(0, 1), nullptr);
+        ++searches;
+        std::this_thread::yield();
+      }
+    });
+  }
+  for (Slot slot = kRows / 2; slot < kRows; ++slot) {
+    for (const uint64_t before = searches; searches == before;) std::this_thread::yield();
+    append(slot);
+  }
+  grown = true;
+  for (std::thread& searcher : searchers) searcher.join();
+  EXPECT_GE(searches, 450u);
+  EXPECT_GT(segment.spare_factor_bytes(), 0u);
 }
 
 TEST_F(ConcurrencyTest, OpeningGoesOnBesideSearchesAndWrites) {

@@ -130,6 +130,41 @@ TEST(VersionSetTest, SearchesByOthersDoNotDriveOutWhatTheActiveVersionNeeds) {
   EXPECT_NE(*set.Successor(set.versions(), 3)->Cross(2, 3), of_third) << "2 is one of others now";
 }
 
+TEST(VersionSetTest, MapsForRowsThatAreNoMoreAreForgotten) {
+  std::mt19937 random(10);
+  const VersionSet set(kDimension, true, RandomVersions(random), 2, nullptr, /*map_bytes_max=*/1);
+  const std::weak_ptr<const CrossVersionMap> of_identity = *set.Cross(2, 0);
+  const auto of_third = *set.Cross(2, 3);
+  set.KeepComposed(std::array<VersionId, 2>{3, 2});
+  EXPECT_TRUE(of_identity.expired());
+  EXPECT_EQ(*set.Cross(2, 3), of_third);
+  // A search that began before: what it composes is one of many again.
+  const std::weak_ptr<const CrossVersionMap> once_more = *set.Cross(2, 0);
+  EXPECT_FALSE(once_more.expired());
+  ASSERT_TRUE(set.Cross(3, 0));
+  EXPECT_TRUE(once_more.expired());
+  // Rows of that version again, here by one that has the same document map.
+  set.KeepComposed(std::array<VersionId, 1>{1});
+  const auto kept = *set.Cross(2, 0);
+  ASSERT_TRUE(set.Cross(3, 0));
+  EXPECT_EQ(*set.Cross(2, 0), kept);
+}
+
+TEST(VersionSetTest, NothingIsComposedAfterTheDeadline) {
+  std::mt19937 random(11);
+  const VersionSet set(kDimension, true, RandomVersions(random), 0);
+  const std::atomic<bool> cancelled{true};
+  const Deadline deadline{std::nullopt, &cancelled};
+  for (const VersionId target : {0, 3}) {  // The active one, and another.
+    const auto late = set.Cross(target, 2, deadline);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ErrorCode::kTimeout);
+    const auto composed = *set.Cross(target, 2);
+    EXPECT_EQ(*set.Cross(target, 2, deadline), composed) << "known";
+  }
+  EXPECT_EQ(*set.Cross(2, 2, deadline), nullptr) << "nothing to compose";
+}
+
 TEST(VersionSetTest, ThreadsThatDriveOutEachOthersMapsGetTheirOwn) {
   std::mt19937 random(9);
   const std::vector<AdapterVersion> given = RandomVersions(random);

@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <future>
+
 #include "storage/base/safetensors.h"
 #include "storage/key_layout.h"
 #include "storage/record_codec.h"
@@ -123,37 +128,137 @@ TEST_F(VersionsTest, AnAdapterThatCannotBeReadKeepsNoSegmentFromBeingRewritten) 
   ExpectScores(0);
 }
 
-// Folders from before matrices were records of their own.
-TEST_F(VersionsTest, AdaptersStoredBesideWhatIsKnownOfThemAreRead) {
-  Fill(0, 30);
+TEST_F(VersionsTest, TheMapForRowsOfAVersionGoesWithItsLastSegment) {
+  Fill(0, 50);
   OptimizeAll();
   collection->PauseReembedding(true);
   Activate(Add());
-  Activate(Add());
-  Add(false);
-  for (uint32_t version = 1; version <= 3; ++version) {
-    const auto key = [&](LearningKind kind) {
-      return LearningKey(1, kind, VersionNumber(0, version));
-    };
-    const auto read = [&](LearningKind kind) {
-      return *DecodeRecord<VersionRecord>(**store->Get(ColumnFamily::kLearning, key(kind)));
-    };
-    VersionRecord record = read(LearningKind::kVersion);
-    record.blobs = read(LearningKind::kAdapter).blobs;
-    ASSERT_EQ(record.blobs.size(), 1u);
-    record.body.replace(record.body.find("document_key"), 12, "other_number");
-    std::string bytes = EncodeRecord(record);
-    bytes[0] = 1;  // The format version.
-    WriteBatch batch;
-    batch.Put(ColumnFamily::kLearning, key(LearningKind::kVersion), bytes);
-    batch.Delete(ColumnFamily::kLearning, key(LearningKind::kAdapter));
-    ASSERT_TRUE(store->Write(batch, Durability::kSync));
+  const std::weak_ptr<const CrossVersionMap> composed = *(*collection->Versions(""))->Cross(1, 0);
+  EXPECT_FALSE(composed.expired());
+  collection->PauseReembedding(false);
+  OptimizeAll();
+  EXPECT_TRUE(composed.expired());
+  ExpectScores(1);
+}
+
+// Calls back when a certain adapter is read.
+class WatchedStore : public MemoryStore {
+ public:
+  Result<std::optional<std::string>> Get(ColumnFamily family, std::string_view key,
+                                         const StoreSnapshot* snapshot) const override {
+    if (family == ColumnFamily::kLearning && key == watched) on_read();
+    return MemoryStore::Get(family, key, snapshot);
   }
+  std::string watched;
+  std::function<void()> on_read;
+};
+
+// Version 3 becomes active when rows of version 1 were rewritten as ones of 2: the new segment has
+// to be prepared for 3, which needs the matrices of 2, which are not in memory.
+TEST_F(VersionsTest, WritesGoOnWhileARewrittenSegmentIsPreparedForTheVersionThatCameMeanwhile) {
+  collection.reset();
+  auto owned = std::make_unique<WatchedStore>();
+  WatchedStore& watched = *owned;
+  store = std::move(owned);
   Reopen();
+  Activate(Add());
+  Fill(0, 30);
+  OptimizeAll();
+  Activate(Add());
+  Add();
+  Reopen();
+  int reads = 0;
+  std::future<void> write;  // Waited for at the end, if it is not done before.
+  watched.on_read = [&] {
+    if (++reads > 1) return;
+    write = std::async(std::launch::async, [&] { Fill(30, 5); });
+    EXPECT_EQ(write.wait_for(std::chrono::seconds(60)), std::future_status::ready)
+        << "the write waits for the rewrite";
+  };
+  const auto files = [&] {
+    return std::ranges::count_if(
+        std::filesystem::directory_iterator(directory.path()),
+        [](const auto& entry) { return entry.path().extension() != ".tmp"; });
+  };
+  const auto files_before = files();
+  bool activated = false;
+  const auto rewritten = collection->OptimizeOnce([&](double) {
+    if (!activated && files() > files_before) {  // The new segment's is complete.
+      activated = true;
+      Activate(3);
+      watched.watched = LearningKey(1, LearningKind::kAdapter, VersionNumber(0, 2));
+    }
+    return true;
+  });
+  ASSERT_TRUE(rewritten) << rewritten.error().message;
+  EXPECT_TRUE(*rewritten && activated);
+  EXPECT_EQ(reads, 1);
+  watched.watched.clear();
+  EXPECT_EQ(collection->view()->segments[0]->dense(0)->version, 2u);
   for (VersionId version = 0; version <= 3; ++version) ExpectScores(version);
-  EXPECT_TRUE((*collection->Versions(""))->SameDocumentMap(0, 3));
-  Activate(1);
+}
+
+// Folders from before matrices were records of their own.
+class OldVersionsTest : public VersionsTest {
+ protected:
+  static std::string Key(LearningKind kind, VersionId version) {
+    return LearningKey(1, kind, VersionNumber(0, version));
+  }
+  VersionRecord Read(LearningKind kind, VersionId version) {
+    return *DecodeRecord<VersionRecord>(**store->Get(ColumnFamily::kLearning, Key(kind, version)));
+  }
+  // Three versions, the second one active, as an earlier program stored them.
+  void MakeOld() {
+    Fill(0, 30);
+    OptimizeAll();
+    collection->PauseReembedding(true);
+    Activate(Add());
+    Activate(Add());
+    Add(false);
+    for (VersionId version = 1; version <= 3; ++version) {
+      VersionRecord record = Read(LearningKind::kVersion, version);
+      record.blobs = Read(LearningKind::kAdapter, version).blobs;
+      ASSERT_EQ(record.blobs.size(), 1u);
+      record.body.replace(record.body.find("document_key"), 12, "other_number");
+      std::string bytes = EncodeRecord(record);
+      bytes[0] = 1;  // The format version.
+      WriteBatch batch;
+      batch.Put(ColumnFamily::kLearning, Key(LearningKind::kVersion, version), bytes);
+      batch.Delete(ColumnFamily::kLearning, Key(LearningKind::kAdapter, version));
+      ASSERT_TRUE(store->Write(batch, Durability::kSync));
+    }
+  }
+};
+
+TEST_F(OldVersionsTest, AreStoredAnewOnceAndReadWhenTheyAreNeeded) {
+  MakeOld();
   Reopen();
+  for (VersionId version = 1; version <= 3; ++version) {
+    EXPECT_TRUE(Read(LearningKind::kVersion, version).blobs.empty());
+    EXPECT_EQ(Read(LearningKind::kAdapter, version).blobs.size(), 1u);
+  }
+  EXPECT_TRUE((*collection->Versions(""))->SameDocumentMap(0, 3));
+  EXPECT_FALSE((*collection->Versions(""))->SameDocumentMap(0, 1));
+  EXPECT_EQ((*collection->Versions(""))->Find(1)->status, VersionStatus::kRetired);
+  for (VersionId version = 0; version <= 3; ++version) ExpectScores(version);
+  // What was synced is enough for the next start, which writes nothing and reads no adapter but the
+  // active one's.
+  store = store->LoseUnsynced();
+  WriteBatch damage;
+  damage.Put(ColumnFamily::kLearning, Key(LearningKind::kAdapter, 1), "damaged");
+  ASSERT_TRUE(store->Write(damage, Durability::kSync));
+  const uint64_t writes = store->write_count();
+  Reopen();
+  EXPECT_EQ(store->write_count(), writes);
+  for (const VersionId version : {0, 2, 3}) ExpectScores(version);
+  EXPECT_FALSE(collection->PrepareVersion("", 1));
+}
+
+TEST_F(OldVersionsTest, AreOfUseWhereNothingCanBeWritten) {
+  MakeOld();
+  store->FailNthWrite(1, ErrorCode::kStorageFull);
+  Reopen();
+  EXPECT_EQ(Read(LearningKind::kVersion, 1).blobs.size(), 1u);
   for (VersionId version = 0; version <= 3; ++version) ExpectScores(version);
 }
 
