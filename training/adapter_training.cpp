@@ -7,6 +7,7 @@
 #include "training/contrastive_loss.h"
 #include "training/metrics.h"
 #include "training/mine_negatives.h"
+#include "training/query_topics.h"
 #include "training/residual_map.h"
 #include "training/vector_space_tensors.h"
 
@@ -90,6 +91,7 @@ class Run {
   bool validates() const { return validation_count_ > 0; }
   ResidualMap& residual() { return residual_; }
   const ResidualMap& residual() const { return residual_; }
+  const torch::Tensor& queries() const { return queries_; }  // Of training, mapped by the start.
   double mean_query_length() const { return mean_query_length_; }
 
   double Validate() {
@@ -311,7 +313,8 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
   BatchSampler sampler(
       data.train,
       {options.batch_size, options.hard_negatives, options.random_negatives, options.positive_ratio,
-       static_cast<int64_t>(data.corpus.size()), Mix64(seed), options.graded_loss});
+       static_cast<int64_t>(data.corpus.size()), Mix64(seed), options.graded_loss},
+      FindTopics(run.queries(), options.topics, seed));
   const std::unique_ptr<torch::optim::Optimizer> optimizer = MakeOptimizer(run, candidate, options);
   TrainedCandidate result;
   std::vector<torch::Tensor> best = run.residual().CopyAverage();

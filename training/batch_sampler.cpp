@@ -32,10 +32,20 @@ TrainingQuery MakeTrainingQuery(const JudgedQuery& judged, std::span<const int32
   return query;
 }
 
-BatchSampler::BatchSampler(std::span<const TrainingQuery> queries, const Options& options)
-    : queries_(queries), options_(options), random_(options.seed), order_(queries.size()) {
+BatchSampler::BatchSampler(std::span<const TrainingQuery> queries, const Options& options,
+                           std::vector<int32_t> topics)
+    : queries_(queries),
+      options_(options),
+      random_(options.seed),
+      order_(queries.size()),
+      topics_(std::move(topics)) {
   ALMAGEST_CHECK(!queries.empty() && options.corpus_size > 0);
+  ALMAGEST_CHECK(topics_.empty() || topics_.size() == queries.size());
   std::iota(order_.begin(), order_.end(), 0u);
+  if (!topics_.empty()) {
+    topic_rank_.resize(static_cast<size_t>(*std::max_element(topics_.begin(), topics_.end())) + 1);
+    std::iota(topic_rank_.begin(), topic_rank_.end(), 0u);
+  }
   // A batch visits no query twice, except where it wraps into the next epoch. Where the queries are
   // fewer than a batch has room for, several positives of each are drawn instead.
   const auto count = static_cast<int64_t>(queries.size());
@@ -49,10 +59,24 @@ int64_t BatchSampler::steps_per_epoch() const {
   return (static_cast<int64_t>(queries_.size()) + options_.batch_size - 1) / options_.batch_size;
 }
 
+void BatchSampler::ShuffleEpoch() {
+  // Fisher-Yates by hand: std::shuffle may differ between standard libraries.
+  const auto shuffle = [&](std::vector<uint32_t>& values) {
+    for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random_() % i]);
+  };
+  shuffle(order_);
+  if (topics_.empty()) return;
+  shuffle(topic_rank_);
+  const auto rank = [&](uint32_t query) {
+    return topic_rank_[static_cast<size_t>(topics_[query])];
+  };
+  std::stable_sort(order_.begin(), order_.end(),
+                   [&](uint32_t a, uint32_t b) { return rank(a) < rank(b); });
+}
+
 size_t BatchSampler::NextQuery() {
   if (at_ == order_.size()) {
-    // Fisher-Yates by hand: std::shuffle may differ between standard libraries.
-    for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random_() % i]);
+    ShuffleEpoch();
     at_ = 0;
     ++epoch_;
   }

@@ -48,19 +48,25 @@ class BatchSampler {
     uint64_t seed = 0;
     bool graded = false;  // For a loss with grades as targets.
   };
-  // The queries must outlive the sampler and may not be empty.
-  BatchSampler(std::span<const TrainingQuery> queries, const Options& options);
+  // The queries must outlive the sampler and may not be empty. `topics` (query_topics.h): of each
+  // query, or empty.
+  BatchSampler(std::span<const TrainingQuery> queries, const Options& options,
+               std::vector<int32_t> topics = {});
 
-  // An epoch visits each query once, with one of its positives drawn by weight (several, up to 4,
-  // where that fits into a batch: then a query's weight is shared). `mined` is parallel to the
-  // queries, or empty. Masked for a row: its known positives (if graded, they are targets instead),
-  // and every second column of one document.
+  // With topics, an epoch goes through them one after the other, both they and the queries of each
+  // in a random order: a batch is of one topic, or of those that the end of one and the beginning
+  // of the next ones fill it with. Without, in a random order of all queries. An epoch visits each
+  // query once, with one of its positives drawn by weight (several, up to 4, where that fits into a
+  // batch: then a query's weight is shared). `mined` is parallel to the queries, or empty. Masked
+  // for a row: its known positives (if graded, they are targets instead), and every second column
+  // of one document.
   Batch Next(std::span<const MinedQuery> mined);
   int64_t epoch() const { return epoch_; }  // Completed ones.
   int64_t steps_per_epoch() const;
 
  private:
   size_t NextQuery();
+  void ShuffleEpoch();
   size_t DrawPositive(const TrainingQuery& query);
 
   std::span<const TrainingQuery> queries_;
@@ -68,6 +74,8 @@ class BatchSampler {
   int64_t draws_ = 1;  // Positives drawn at each visit of a query.
   std::mt19937_64 random_;
   std::vector<uint32_t> order_;
+  std::vector<int32_t> topics_;
+  std::vector<uint32_t> topic_rank_;  // Place of each topic in this epoch.
   size_t at_ = 0;
   int64_t epoch_ = 0;
 };

@@ -98,6 +98,7 @@ Result<> ReadOptions(const Json& object, int64_t dimension, TrainingOptions* o) 
   ALMAGEST_TRY_VOID(in.Flag("graded_loss", &o->graded_loss));
   ALMAGEST_TRY_VOID(in.Real("trimmed_share", 0, 0.5, &o->trimmed_share));
   ALMAGEST_TRY_VOID(in.Integer("batch_size", 2, 65'536, &o->batch_size));
+  ALMAGEST_TRY_VOID(in.Integer("topics", 0, 10'000, &o->topics));
   ALMAGEST_TRY_VOID(in.Integer("steps_max", 1, 1'000'000, &o->steps_max));
   ALMAGEST_TRY_VOID(in.Real("learning_rate", 1e-7, 1, &o->learning_rate));
   ALMAGEST_TRY_VOID(in.Real("low_rank_learning_rate", 1e-7, 1, &o->low_rank_learning_rate));

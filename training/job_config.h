@@ -31,6 +31,7 @@ struct TrainingOptions {
   bool graded_loss = false;        // BiXSE: the grade is the target. False: InfoNCE.
   double trimmed_share = 0;        // Of a batch: pairs of the largest losses are left out.
   int64_t batch_size = 128;        // (query, document) pairs a step.
+  int64_t topics = 0;              // Of queries; a batch is of one or few. 0: of queries at random.
   int64_t steps_max = 600;         // Per candidate; validation usually stops earlier.
   double learning_rate = 3e-4;     // Full map (AdamW).
   double low_rank_learning_rate = 1e-3;

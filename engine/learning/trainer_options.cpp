@@ -30,6 +30,7 @@ constexpr Option kTrainingOptions[] = {
     {"graded_loss", Kind::kFlag, 0, 0},
     {"trimmed_share", Kind::kReal, 0, 0.5},
     {"batch_size", Kind::kInteger, 2, 65'536},
+    {"topics", Kind::kInteger, 0, 10'000},
     {"steps_max", Kind::kInteger, 1, 1'000'000},
     {"learning_rate", Kind::kReal, 1e-7, 1},
     {"low_rank_learning_rate", Kind::kReal, 1e-7, 1},

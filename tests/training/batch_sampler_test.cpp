@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -115,6 +116,56 @@ TEST(BatchSampler, VisitsEachQueryOncePerEpochAndRepeatsForASeed) {
     }
     EXPECT_EQ(visited.size(), 32);
     EXPECT_EQ(sampler.epoch(), epoch);
+  }
+}
+
+// In bits, of the topics of the queries of a batch.
+double Entropy(const Batch& batch, const std::vector<int32_t>& topics) {
+  std::map<int32_t, double> count;
+  for (const int32_t query : batch.queries) ++count[topics[static_cast<size_t>(query)]];
+  double entropy = 0;
+  for (const auto& [topic, of_topic] : count) {
+    const double share = of_topic / static_cast<double>(batch.queries.size());
+    entropy -= share * std::log2(share);
+  }
+  return entropy;
+}
+
+TEST(BatchSampler, BatchesAreOfFewTopicsAndAnEpochOfAllQueries) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    const auto queries = RandomQueries(random, 1000, 500);
+    std::vector<int32_t> topics;  // Of very different sizes; two of them have no query.
+    for (size_t i = 0; i < queries.size(); ++i) {
+      const auto drawn = static_cast<int32_t>(std::sqrt(static_cast<double>(random() % 1600)));
+      topics.push_back(drawn == 7 || drawn == 30 ? 39 : drawn);
+    }
+    const BatchSampler::Options options{32, 1, 4, 0.95, 500, seed};
+    BatchSampler sampler(queries, options, topics);
+    BatchSampler twin(queries, options, topics);
+    BatchSampler by_chance(queries, options);
+    double entropy = 0;
+    double entropy_by_chance = 0;
+    std::vector<int32_t> visits;
+    std::vector<std::vector<int32_t>> firsts;  // The first batch of each epoch.
+    for (int step = 0; step < 125; ++step) {   // Four epochs.
+      const Batch batch = sampler.Next({});
+      EXPECT_EQ(batch.columns, twin.Next({}).columns);
+      entropy += Entropy(batch, topics);
+      entropy_by_chance += Entropy(by_chance.Next({}), topics);
+      if (visits.size() % 1000 < 32) firsts.push_back(batch.queries);
+      visits.insert(visits.end(), batch.queries.begin(), batch.queries.end());
+    }
+    EXPECT_LT(entropy, entropy_by_chance / 4);
+    ASSERT_EQ(visits.size(), 4000u);
+    for (long epoch = 0; epoch < 4; ++epoch) {
+      EXPECT_EQ(
+          std::set<int32_t>(visits.begin() + epoch * 1000, visits.begin() + epoch * 1000 + 1000)
+              .size(),
+          1000u);
+    }
+    EXPECT_NE(firsts[0], firsts[1]);
   }
 }
 

@@ -72,6 +72,7 @@ TEST(TrainerOptions, AgreeWithTheTrainerOnEveryLimit) {
       {"rank", {0, 1, 48, 49}},
       {"temperature", {0.0049, 0.005, 1, 1.01}},
       {"batch_size", {1, 2, 65'536, 65'537, 2.5}},
+      {"topics", {-1, 0, 10'000, 10'001}},
       {"steps_max", {0, 1, 1'000'000, 1'000'001}},
       {"learning_rate", {0, 1e-7, 1, 1.1}},
       {"low_rank_learning_rate", {0, 1e-7, 1, 1.1}},
