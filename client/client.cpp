@@ -305,7 +305,15 @@ Json Client::FollowJob(std::string_view job_id, const std::function<bool(const J
 }
 
 Json Client::Versions(std::string_view collection, std::string_view vector) {
-  return Call("GET", CollectionPath(collection, "/versions" + UsingField(vector)));
+  const std::string path = CollectionPath(collection, "/versions" + UsingField(vector));
+  Json all = Call("GET", path);
+  while (all.contains("next_offset") && all["next_offset"].is_number()) {
+    Json page = Call("GET", path + "&offset=" + all["next_offset"].dump());
+    for (Json& version : page.at("versions")) all["versions"].push_back(std::move(version));
+    all["next_offset"] = page.value("next_offset", Json());
+  }
+  all.erase("next_offset");
+  return all;
 }
 
 uint64_t Client::AddVersion(std::string_view collection, std::string_view vector,

@@ -128,7 +128,8 @@ class Client {
   // returns false to stop. Reconnects where the stream breaks. Returns when the job is over (or
   // stopped following) with the job as it is then.
   Json FollowJob(std::string_view job_id, const std::function<bool(const Json&)>& on_event);
-  // The versions of a dense field: {"active", "versions": [...]}, newest first.
+  // All versions of a dense field: {"active", "total", "versions": [...]}, newest first; from as many
+  // pages as it takes.
   Json Versions(std::string_view collection, std::string_view vector);
   // Adds a version that was trained elsewhere, as a candidate; returns its number. `adapter`: the
   // bytes of an adapter file (docs/job-folder.md).

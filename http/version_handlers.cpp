@@ -261,8 +261,12 @@ Result<Reply> HandleSetPolicy(Service& service, const HttpRequest& request) {
 Result<Reply> HandleListVersions(Service& service, const HttpRequest& request) {
   ALMAGEST_TRY(const auto collection, PathCollection(service, request));
   ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  constexpr uint64_t kPageMax = 10'000;
+  ALMAGEST_TRY(const uint64_t newest, QueryUnsigned(request, "offset", 0, UINT32_MAX, UINT32_MAX));
+  ALMAGEST_TRY(const uint64_t limit, QueryUnsigned(request, "limit", 1, kPageMax, 100));
   ALMAGEST_TRY(const std::string report,
-               service.database.learning().DescribeVersions(*collection, field));
+               service.database.learning().DescribeVersions(*collection, field,
+                                                            static_cast<VersionId>(newest), limit));
   JsonWriter json = BeginResult();
   json.Raw(report);
   return ResultReply(std::move(json));

@@ -290,10 +290,11 @@ Result<ClickEvaluationReport> Learning::EvaluateByClicks(
 }
 
 Result<std::string> Learning::DescribeVersions(const Collection& collection,
-                                               const std::string& vector_name) const {
+                                               const std::string& vector_name, VersionId newest,
+                                               size_t limit) const {
   ALMAGEST_TRY(const auto versions, collection.Versions(vector_name));
   ALMAGEST_TRY(const auto tainted, state_->feedback.TaintedJobs(collection.id()));
-  return VersionReport(*versions, tainted);
+  return VersionReport(*versions, tainted, newest, limit);
 }
 
 void Learning::ForgetCollection(uint32_t collection_id) {

@@ -113,10 +113,11 @@ class Learning {
                                                  const ClickEvaluationRequest& request) const;
 
   // ---- Versions (version_report.h) -----------------------------------------------------------
-  // The adapter versions of one dense field as JSON text, newest first: status, metrics, gain,
-  // gate, compatibility matrix, parent, and whether feedback they learned from was deleted.
-  Result<std::string> DescribeVersions(const Collection& collection,
-                                       const std::string& vector_name) const;
+  // The adapter versions of one dense field as JSON text, newest first, at most `limit` of those up
+  // to `newest`: status, metrics, gain, gate, compatibility matrix, parent, and whether feedback
+  // they learned from was deleted.
+  Result<std::string> DescribeVersions(const Collection& collection, const std::string& vector_name,
+                                       VersionId newest, size_t limit) const;
 
   // Removes everything of a dropped collection that is not under its key prefix (job folders, log
   // entries) and cancels its jobs.

@@ -36,17 +36,20 @@ Json ToJson(const AdapterVersion& version, bool is_tainted) {
 
 }  // namespace
 
-std::string VersionReport(const VersionSet& versions, const std::set<uint64_t>& tainted_jobs) {
-  std::vector<const AdapterVersion*> newest_first;
-  for (const AdapterVersion& version : versions.versions()) newest_first.push_back(&version);
-  std::sort(newest_first.begin(), newest_first.end(),
-            [](const auto* a, const auto* b) { return a->id > b->id; });
+std::string VersionReport(const VersionSet& versions, const std::set<uint64_t>& tainted_jobs,
+                          VersionId newest, size_t limit) {
+  const std::vector<AdapterVersion>& all = versions.versions();  // Ascending.
+  auto next = std::ranges::upper_bound(all, newest, {}, &AdapterVersion::id);
   Json list = Json::array();
-  for (const AdapterVersion* version : newest_first) {
-    list.push_back(ToJson(*version, IsTainted(*version, tainted_jobs)));
+  for (; next != all.begin() && list.size() < limit; --next) {
+    const AdapterVersion& version = *std::prev(next);
+    list.push_back(ToJson(version, IsTainted(version, tainted_jobs)));
   }
-  return Json{{"active", versions.active()}, {"versions", std::move(list)}}.dump(
-      -1, ' ', false, Json::error_handler_t::replace);
+  return Json{{"active", versions.active()},
+              {"total", all.size()},
+              {"next_offset", next == all.begin() ? Json(nullptr) : Json(std::prev(next)->id)},
+              {"versions", std::move(list)}}
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace almagest

@@ -67,6 +67,25 @@ TEST(Client, KeepsOneConnectionAndUnwrapsTheEnvelope) {
   EXPECT_THAT(requests[0], HasSubstr(R"({"exact":true})"));
 }
 
+TEST(Client, VersionsAreOfAllPages) {
+  ScriptedServer server;
+  const auto page = [&](const std::string& versions, const std::string& next) {
+    server.Script({ScriptedServer::Ok(R"({"result":{"active":2,"total":3,"next_offset":)" + next +
+                                      R"(,"versions":[)" + versions + "]},\"status\":\"ok\"}")});
+  };
+  page(R"({"version":2})", "1");
+  page(R"({"version":1})", "0");
+  page(R"({"version":0})", "null");
+  Client client({.url = server.Url()});
+  EXPECT_EQ(client.Versions("c", "v").dump(),
+            R"({"active":2,"total":3,"versions":[{"version":2},{"version":1},{"version":0}]})");
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_THAT(requests[0], HasSubstr("GET /collections/c/versions?using=v HTTP"));
+  EXPECT_THAT(requests[1], HasSubstr("GET /collections/c/versions?using=v&offset=1 HTTP"));
+  EXPECT_THAT(requests[2], HasSubstr("GET /collections/c/versions?using=v&offset=0 HTTP"));
+}
+
 TEST(Client, ServerErrorsCarryStatusAndSentence) {
   ScriptedServer server;
   server.Script({ScriptedServer::WithStatus(

@@ -206,8 +206,37 @@ TEST_F(QueryApiTest, VersionsStartWithTheIdentity) {
   EXPECT_EQ(Do("GET", "/collections/c/reembedding?using=d").at("fraction"), 1);
 }
 
+std::string Turn(const std::string& kind = "query_low_rank");
+
+TEST_F(QueryApiTest, VersionsComeInPages) {
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(server_
+                  .Call("POST", "/collections/c/versions", Turn(),
+                        {{"content-type", "application/octet-stream"}})
+                  .status,
+              200u);
+  }
+  const auto page = [&](const std::string& query) {
+    const json found = Do("GET", "/collections/c/versions?" + query);
+    std::string text;
+    for (const json& version : found.at("versions")) text += version.at("version").dump() + " ";
+    EXPECT_EQ(found.at("total"), 5);
+    return text + "then " + found.at("next_offset").dump();
+  };
+  EXPECT_EQ(page("using=d"), "4 3 2 1 0 then null");
+  EXPECT_EQ(page("limit=2"), "4 3 then 2");
+  EXPECT_EQ(page("limit=2&offset=2"), "2 1 then 0");
+  EXPECT_EQ(page("limit=2&offset=0"), "0 then null");
+  EXPECT_EQ(page("limit=5"), "4 3 2 1 0 then null");
+  EXPECT_EQ(page("offset=4000000000&limit=1"), "4 then 3");
+  for (const char* bad : {"limit=0", "limit=10001", "limit=x", "offset=-1", "offset=4294967296"}) {
+    const Answer refused = server_.Call("GET", "/collections/c/versions?" + std::string(bad), "");
+    EXPECT_TRUE(refused.status == 400u || refused.status == 422u) << bad << refused.text;
+  }
+}
+
 // Turns queries by 90 degrees, so that the version's best point is the base vectors' worst.
-std::string Turn(const std::string& kind = "query_low_rank") {
+std::string Turn(const std::string& kind) {
   const std::vector<float> weight = {0, -1, 1, 0};
   const std::vector<float> bias = {0, 0};
   SafetensorsWriter writer;

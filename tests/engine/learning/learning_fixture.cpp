@@ -150,12 +150,10 @@ size_t LearningFixture::version_count() const {
 }
 
 std::string LearningFixture::Describe(VersionId id) const {
-  const auto text = learning_->DescribeVersions(*collection_, "text");
+  const auto text = learning_->DescribeVersions(*collection_, "text", id, 1);
   const auto json = nlohmann::json::parse(text.value());
-  for (const auto& version : json["versions"]) {
-    if (version["version"] == id) return version.dump();
-  }
-  return "";
+  const auto& version = json["versions"].at(0);
+  return version["version"] == id ? version.dump() : "";
 }
 
 }  // namespace almagest

@@ -27,7 +27,7 @@ TEST(VersionReport, ListsNewestFirstWithWhatTheTrainerReported) {
   second.job_id = "job-4";
   second.report_json = "no json";
   const VersionSet versions(2, true, {identity, first, second}, 1);
-  const auto json = nlohmann::json::parse(VersionReport(versions, {4, 9}));
+  const auto json = nlohmann::json::parse(VersionReport(versions, {4, 9}, 100, 100));
   EXPECT_EQ(json["active"], 1);
   ASSERT_EQ(json["versions"].size(), 3u);
   const auto& newest = json["versions"][0];
