@@ -5,8 +5,11 @@
 
 #include <cstdlib>
 
+#include "engine/learning/trainer_options.h"
 #include "engine/snapshot/snapshot_reader.h"
 #include "engine/snapshot/snapshot_writer.h"
+#include "http/adaptation_parser.h"
+#include "http/feedback_parser.h"
 #include "http/filter_parser.h"
 #include "http/json_reader.h"
 #include "http/json_web_token.h"
@@ -64,6 +67,36 @@ void FuzzQuery(std::string_view bytes) {
   (void)ParseRecommendRequest(*body, texts);
   (void)ParseDiscoverRequest(*body, texts);
   (void)ParseScrollRequest(*body);
+}
+
+// A body of the calls about feedback.
+void FuzzFeedback(std::string_view bytes) {
+  const auto body = ParseJsonBody(bytes);
+  if (!body) return;
+  TextResolver texts(Models(), 1);
+  const auto events = ParseFeedback(*body, texts);
+  if (events) {
+    for (const FeedbackInput& event : *events) {
+      for (const Grade& grade : event.event.grades) {
+        ALMAGEST_CHECK(grade.grade >= 0 && grade.grade <= kGradeMax);
+      }
+    }
+  }
+  (void)ParseFeedbackFilter(*body);
+  (void)ParseFeedbackPart(*body);
+}
+
+// The request for a job, with trusted judgements, and what becomes of its options.
+void FuzzAdaptation(std::string_view bytes) {
+  const auto body = ParseJsonBody(bytes);
+  if (!body) return;
+  TextResolver texts(Models(), 1);
+  const auto request = ParseAdaptation(*body, texts);
+  if (!request) return;
+  TrainerJob job;
+  job.dimension = 8;
+  const auto config = MakeTrainerConfig(job, *request);
+  if (config) ALMAGEST_CHECK(ParseJsonBody(*config).has_value());
 }
 
 void FuzzToken(std::string_view bytes) {
@@ -215,10 +248,64 @@ const std::vector<std::string> kJsonWords = {"{",
                                              "\"operations\":",
                                              "\"upsert\":"};
 
+const std::vector<std::string> kLearningWords = {"{",
+                                                 "}",
+                                                 "[",
+                                                 "]",
+                                                 ":",
+                                                 ",",
+                                                 "null",
+                                                 "true",
+                                                 "-1",
+                                                 "1e400",
+                                                 "0.5",
+                                                 "18446744073709551616",
+                                                 "\"id\":",
+                                                 "\"events\":",
+                                                 "\"query\":",
+                                                 "\"vector\":",
+                                                 "\"vectors\":",
+                                                 "\"text\":",
+                                                 "\"point\":",
+                                                 "\"query_id\":",
+                                                 "\"user\":",
+                                                 "\"tag\":",
+                                                 "\"time_ms\":",
+                                                 "\"weight\":",
+                                                 "\"rank\":",
+                                                 "\"clicks\":",
+                                                 "\"impressions\":",
+                                                 "\"grades\":",
+                                                 "\"grade\":",
+                                                 "\"preferences\":",
+                                                 "\"preferred\":",
+                                                 "\"over\":",
+                                                 "\"negatives\":",
+                                                 "\"from_ms\":",
+                                                 "\"until_ms\":",
+                                                 "\"ids\":",
+                                                 "\"using\":",
+                                                 "\"all\":",
+                                                 "\"feedback\":",
+                                                 "\"trusted\":",
+                                                 "\"model\":",
+                                                 "\"queries\":",
+                                                 "\"judgements\":",
+                                                 "\"options\":",
+                                                 "\"gate\":",
+                                                 "\"temperature\":",
+                                                 "\"auto\"",
+                                                 "\"objective\":",
+                                                 "\"seed\":",
+                                                 "\ud800",
+                                                 "\xc3\x28"};
+
 const FuzzTarget kTargets[] = {
     {"json", FuzzJson, kJsonWords},
     {"filter", FuzzFilter, kJsonWords},
     {"query", FuzzQuery, kJsonWords},
+    {"feedback", FuzzFeedback, kLearningWords},
+    {"adaptation", FuzzAdaptation, kLearningWords},
     {"token", FuzzToken, {".", "eyJhbGciOiJIUzI1NiJ9", "e30", "=", "-", "_"}},
     {"claims",
      FuzzClaims,

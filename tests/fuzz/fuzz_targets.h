@@ -16,7 +16,7 @@ struct FuzzTarget {
   std::vector<std::string> words;  // Put into inputs as they are: what random bytes never hit.
 };
 
-// json, filter, query, token, claims, snapshot, sparse, multipart, npy, url.
+// json, filter, query, feedback, adaptation, token, claims, snapshot, sparse, multipart, npy, url.
 std::span<const FuzzTarget> FuzzTargets();
 
 }  // namespace almagest
