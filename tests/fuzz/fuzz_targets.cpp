@@ -297,7 +297,7 @@ const std::vector<std::string> kLearningWords = {"{",
                                                  "\"auto\"",
                                                  "\"objective\":",
                                                  "\"seed\":",
-                                                 "\ud800",
+                                                 "\\ud800",
                                                  "\xc3\x28"};
 
 const FuzzTarget kTargets[] = {
