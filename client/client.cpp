@@ -316,6 +316,11 @@ Json Client::Versions(std::string_view collection, std::string_view vector) {
   return all;
 }
 
+Json Client::Version(std::string_view collection, std::string_view vector, uint64_t version) {
+  const std::string path = "/versions/" + std::to_string(version) + UsingField(vector);
+  return Call("GET", CollectionPath(collection, path));
+}
+
 uint64_t Client::AddVersion(std::string_view collection, std::string_view vector,
                             const std::string& adapter) {
   const HttpResponse response =

@@ -131,6 +131,8 @@ class Client {
   // All versions of a dense field: {"active", "total", "versions": [...]}, newest first; from as many
   // pages as it takes.
   Json Versions(std::string_view collection, std::string_view vector);
+  // One of them with its whole report and the texts of the queries that it changed most.
+  Json Version(std::string_view collection, std::string_view vector, uint64_t version);
   // Adds a version that was trained elsewhere, as a candidate; returns its number. `adapter`: the
   // bytes of an adapter file (docs/job-folder.md).
   uint64_t AddVersion(std::string_view collection, std::string_view vector,

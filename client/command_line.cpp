@@ -164,7 +164,7 @@ void AddLearning(CLI::App& root, Command& chosen) {
 
 void AddVersions(CLI::App& root, Command& chosen) {
   CLI::App* group =
-      root.add_subcommand("versions", "Adapter versions: list, add, activate, rollback");
+      root.add_subcommand("versions", "Adapter versions: list, show, add, activate, rollback");
   group->require_subcommand(1)->fallthrough();
   const auto choice = std::make_shared<VersionChoice>();
   const auto add = [&](const char* name, const char* description,
@@ -175,6 +175,9 @@ void AddVersions(CLI::App& root, Command& chosen) {
     return app;
   };
   add("list", "Versions and their compatibility matrices", RunVersions);
+  CLI::App* shown =
+      add("show", "One version: the gate's conditions, queries won and lost", RunShowVersion);
+  shown->add_option("version", choice->version, "Its number")->required();
   CLI::App* added = add("add", "Add an adapter that was trained elsewhere", RunAddVersion);
   added->add_option("file", choice->file, "The adapter (safetensors, docs/job-folder.md)")
       ->required();

@@ -14,6 +14,10 @@ Result<Reply> HandleHealth(Service& service, const HttpRequest& request);
 Result<Reply> HandleReady(Service& service, const HttpRequest& request);
 Result<Reply> HandleMetrics(Service& service, const HttpRequest& request);
 
+// dashboard_handlers.cpp
+Result<Reply> HandleDashboard(Service& service, const HttpRequest& request);
+Result<Reply> HandleDashboardFile(Service& service, const HttpRequest& request);
+
 // telemetry_handlers.cpp
 Result<Reply> HandleTelemetry(Service& service, const HttpRequest& request);
 Result<Reply> HandleIssues(Service& service, const HttpRequest& request);
@@ -108,6 +112,7 @@ Result<Reply> HandleDeleteBridge(Service& service, const HttpRequest& request);
 
 // version_handlers.cpp
 Result<Reply> HandleListVersions(Service& service, const HttpRequest& request);
+Result<Reply> HandleGetVersion(Service& service, const HttpRequest& request);
 Result<Reply> HandleAddVersion(Service& service, const HttpRequest& request);
 Result<Reply> HandleActivateVersion(Service& service, const HttpRequest& request);
 Result<Reply> HandleRollbackVersion(Service& service, const HttpRequest& request);

@@ -201,10 +201,13 @@ int Run(const Flags& flags) {
   auto server = almagest::Server::Start(server_options, application);
   if (!server) return Complain(server.error().message);
 
-  std::cout << fmt::format("almagest {} at {}://{}:{}, data in {}, {}", ALMAGEST_VERSION,
-                           flags.tls_certificate.empty() ? "http" : "https", flags.host, (*server)->port(),
+  const std::string url =
+      fmt::format("{}://{}:{}", flags.tls_certificate.empty() ? "http" : "https", flags.host,
+                  (*server)->port());
+  std::cout << fmt::format("almagest {} at {}, data in {}, {}\ndashboard at {}/dashboard",
+                           ALMAGEST_VERSION, url,
                            std::filesystem::absolute(flags.data).lexically_normal().string(),
-                           flags.keys.any() ? "api key required" : "no api key")
+                           flags.keys.any() ? "api key required" : "no api key", url)
             << std::endl;
   const int signal = almagest::WaitForStopSignal();
   almagest::LogInfo(fmt::format("stopping after signal {}", signal));

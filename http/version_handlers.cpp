@@ -65,6 +65,16 @@ Result<std::string> UsingField(const HttpRequest& request, const Collection& col
   return UsingField(given == nullptr ? std::nullopt : std::optional(*given), collection);
 }
 
+Result<VersionId> PathVersion(const HttpRequest& request) {
+  const std::string& text = request.PathParam("version");
+  VersionId version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return Fail(FormatError("version", "expected a version number, got '" + text + "'"));
+  }
+  return version;
+}
+
 Reply ActiveReply(const std::string& field, VersionId version) {
   JsonWriter json = BeginResult();
   json.BeginObject().Key("using").String(field).Key("active").Unsigned(version).EndObject();
@@ -272,6 +282,17 @@ Result<Reply> HandleListVersions(Service& service, const HttpRequest& request) {
   return ResultReply(std::move(json));
 }
 
+Result<Reply> HandleGetVersion(Service& service, const HttpRequest& request) {
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const std::string field, UsingField(request, *collection));
+  ALMAGEST_TRY(const VersionId version, PathVersion(request));
+  ALMAGEST_TRY(const std::string details,
+               service.database.learning().DescribeVersion(*collection, field, version));
+  JsonWriter json = BeginResult();
+  json.Raw(details);
+  return ResultReply(std::move(json));
+}
+
 // The body is an adapter file (docs/job-folder.md), trained elsewhere; what it says is checked by
 // the engine.
 Result<Reply> HandleAddVersion(Service& service, const HttpRequest& request) {
@@ -294,12 +315,7 @@ Result<Reply> HandleActivateVersion(Service& service, const HttpRequest& request
   ALMAGEST_TRY(const auto collection, PathCollection(service, request));
   ALMAGEST_TRY(const VersionOptions options, ParseVersionOptions(request, true));
   ALMAGEST_TRY(const std::string field, UsingField(options.using_vector, *collection));
-  const std::string& text = request.PathParam("version");
-  VersionId version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return Fail(FormatError("version", "expected a version number, got '" + text + "'"));
-  }
+  ALMAGEST_TRY(const VersionId version, PathVersion(request));
   ALMAGEST_TRY_VOID(collection->ActivateVersion(field, version, options.force));
   return ActiveReply(field, version);
 }

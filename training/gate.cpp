@@ -13,6 +13,13 @@ namespace {
 
 constexpr double kReportedConfidence = 0.95;
 
+// A share of 1 as percent, without the sign.
+std::string Percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", 100 * share);
+  return text;
+}
+
 std::string Number(double value, bool sign = false) {
   char text[32];
   std::snprintf(text, sizeof text, sign ? "%+.4f" : "%.4f", value);
@@ -36,7 +43,7 @@ GateCondition Gain(const GateInput& input, const GateOptions& options) {
       PairedGain(input.trained, input.active, input.group, confidence, input.weight);
   const bool passed = gain.low > options.min_gain;
   std::string text = "nDCG@10 on held-out queries changed by " + Number(gain.mean, true) +
-                     " against the active version (" + Number(100 * confidence) + " % interval " +
+                     " against the active version (" + Percent(confidence) + " % interval " +
                      Number(gain.low, true) + " to " + Number(gain.high, true) +
                      ", this being gate " + std::to_string(input.gate_number) +
                      " on this feedback); the lower end ";
@@ -96,7 +103,7 @@ GateCondition OneDocument(const NewlyShown& shown, const GateOptions& options) {
           "One document (row " + std::to_string(shown.document) +
               " of the exported documents) is newly among the first ten results of " +
               std::to_string(shown.queries) + " of " + std::to_string(shown.of_queries) +
-              " held-out queries; more than " + Number(100 * options.most_shown_share_max) +
+              " held-out queries; more than " + Percent(options.most_shown_share_max) +
               " % of them (and more than " + std::to_string(kNewlyShownAlways) +
               ") would look like feedback planted for it."};
 }
@@ -108,19 +115,19 @@ void AddDrift(const DriftValues& drift, const GateOptions& options,
        drift.overlap_at_10 >= options.overlap_min,
        std::string("Of the first ten results of ") +
            (drift.guarded ? "recent searches" : "documents searched for by themselves") +
-           ", which nobody judged, the new version keeps " + Number(100 * drift.overlap_at_10) +
-           " %; at least " + Number(100 * options.overlap_min) + " % are asked for."});
+           ", which nobody judged, the new version keeps " + Percent(drift.overlap_at_10) +
+           " %; at least " + Percent(options.overlap_min) + " % are asked for."});
   conditions->push_back(
       {"self_retrieval", drift.self_retrieval, options.self_retrieval_min,
        drift.self_retrieval >= options.self_retrieval_min,
-       Number(100 * drift.self_retrieval) +
+       Percent(drift.self_retrieval) +
            " % of the documents are among the first ten results for themselves; at least " +
-           Number(100 * options.self_retrieval_min) + " % are asked for."});
+           Percent(options.self_retrieval_min) + " % are asked for."});
 }
 
 GateCondition LeaveTopUserOut(const WithoutTopUser& without, const GateOptions& options) {
   const std::string who =
-      "The heaviest user bears " + Number(100 * without.share) + " % of the judgement weight; ";
+      "The heaviest user bears " + Percent(without.share) + " % of the judgement weight; ";
   if (without.trained.empty()) {
     return {"gain_without_top_user", 0, options.min_gain, false,
             who + "without that user nothing is left to learn from."};
@@ -225,9 +232,9 @@ GateDecision DecideGate(const GateInput& input, const GateOptions& options) {
   AddGeometry(input, options, &decision.conditions);
   decision.conditions.push_back({"user_share", input.user_share, options.user_share_max,
                                  input.user_share <= options.user_share_max,
-                                 "One user accounts for at most " + Number(100 * input.user_share) +
+                                 "One user accounts for at most " + Percent(input.user_share) +
                                      " % of the judgement weight; the limit is " +
-                                     Number(100 * options.user_share_max) + " %."});
+                                     Percent(options.user_share_max) + " %."});
   decision.conditions.push_back(OneDocument(input.newly_shown, options));
   AddDrift(input.drift, options, &decision.conditions);
   if (input.without_top_user) {

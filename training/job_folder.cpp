@@ -9,6 +9,7 @@ namespace {
 
 constexpr char kVectors[] = "vectors.safetensors";
 constexpr char kJudgements[] = "judgements.safetensors";
+constexpr char kQueryNames[] = "query_names.safetensors";
 constexpr char kTextLeg[] = "text_leg.safetensors";
 constexpr char kNeighbours[] = "neighbours.safetensors";
 constexpr char kGuard[] = "guard.safetensors";
@@ -24,7 +25,9 @@ Result<const TensorView*> Find(const Safetensors& file, const char* file_name, c
   if (view == nullptr) return Bad(file_name, std::string("there is no tensor '") + name + "'");
   if (view->type != type) {
     return Bad(file_name, std::string("tensor '") + name + "' must be " +
-                              (type == TensorType::kFloat32 ? "F32" : "I32"));
+                              (type == TensorType::kFloat32 ? "F32"
+                               : type == TensorType::kInt64 ? "I64"
+                                                            : "I32"));
   }
   if (view->shape.size() != dimensions) {
     return Bad(file_name, std::string("tensor '") + name + "' has " +
@@ -100,6 +103,21 @@ Result<> ReadJudgements(JobFolder* job) {
                  "tensor 'weight' entry " + std::to_string(i) + " must be a finite number above 0");
     }
   }
+  return {};
+}
+
+// Optional: only the report has a use for it.
+Result<> ReadQueryNames(JobFolder* job) {
+  if (!std::filesystem::exists(job->path / kQueryNames)) return {};
+  ALMAGEST_TRY(job->query_names_file, Safetensors::Open(job->path / kQueryNames));
+  ALMAGEST_TRY(const auto* event,
+               Find(*job->query_names_file, kQueryNames, "event", TensorType::kInt64, 1));
+  if (event->shape[0] != job->query_count) {
+    return Bad(kQueryNames, "tensor 'event' has " + std::to_string(event->shape[0]) +
+                                " entries, there are " + std::to_string(job->query_count) +
+                                " queries");
+  }
+  job->query_events = event->as_int64();
   return {};
 }
 
@@ -199,6 +217,7 @@ Result<JobFolder> OpenJobFolder(const std::filesystem::path& path) {
   job.document_count = documents->shape[0];
   job.query_count = queries->shape[0];
   ALMAGEST_TRY_VOID(ReadJudgements(&job));
+  ALMAGEST_TRY_VOID(ReadQueryNames(&job));
   ALMAGEST_TRY_VOID(ReadTextLeg(&job));
   ALMAGEST_TRY_VOID(ReadNeighbours(&job));
   ALMAGEST_TRY_VOID(ReadGuard(&job));

@@ -26,6 +26,9 @@ struct JobFolder {
   int64_t document_count = 0;
   int64_t query_count = 0;
   JudgementColumns judgements;
+  std::optional<Safetensors> query_names_file;
+  std::span<const int64_t>
+      query_events;  // [query_count] what the sender calls each query. Or none.
   std::optional<Safetensors> text_leg_file;
   std::span<const int32_t> text_leg;  // [query_count, text_leg_depth]: documents that a text search
                                       // finds, best first, -1 after the last. Empty: no such leg.

@@ -116,6 +116,27 @@ Json ToJson(const QueryCell& cell) {
           {"gain", ToJson(PairedGain(cell.trained, cell.active, cell.group))}};
 }
 
+// `events` names the queries for the reader, where the job folder does.
+Json ToJson(const std::vector<QueryChange>& changes, std::span<const int64_t> events) {
+  Json list = Json::array();
+  for (const QueryChange& change : changes) {
+    const auto row = static_cast<size_t>(change.query);
+    list.push_back({{"query", change.query},
+                    {"event", row < events.size() ? Json(events[row]) : Json(nullptr)},
+                    {"active", Number(change.active)},
+                    {"trained", Number(change.trained)}});
+  }
+  return list;
+}
+
+Json ToJson(const QueryChanges& changes, std::span<const int64_t> events) {
+  return {{"won", changes.won},
+          {"lost", changes.lost},
+          {"unchanged", changes.unchanged},
+          {"won_most", ToJson(changes.won_most, events)},
+          {"lost_most", ToJson(changes.lost_most, events)}};
+}
+
 Json ToJson(const ScoreScale& scale) {
   const auto numbers = [](std::span<const double> values) {
     Json list = Json::array();
@@ -190,6 +211,7 @@ Result<> WriteReport(const std::filesystem::path& path, const JobReport& report)
       ToJson(PairedGain(unseen.trained, unseen.active, unseen.group));
   json["cells"] = Json::array();
   for (const QueryCell& cell : report.cells) json["cells"].push_back(ToJson(cell));
+  if (report.changes) json["changes"] = ToJson(*report.changes, report.query_events);
   json["gate"] = ToJson(report.gate);
   json["compatibility"] = {
       {"versions", report.versions},

@@ -15,6 +15,7 @@
 #include "training/fusion_tuning.h"
 #include "training/gate.h"
 #include "training/query_cells.h"
+#include "training/query_changes.h"
 #include "training/relevance_scale.h"
 #include "training/space_geometry.h"
 
@@ -45,7 +46,9 @@ struct JobReport {
   size_t held_out_queries = 0;
   std::vector<MethodMetrics> methods;
   Interval gain_over_whitened;
-  std::vector<QueryCell> cells;  // Four, or none for a skipped job.
+  std::vector<QueryCell> cells;         // Four, or none for a skipped job.
+  std::optional<QueryChanges> changes;  // Absent for a skipped job.
+  std::vector<int64_t> query_events;    // Of each query; or empty (job_folder.h).
   GateDecision gate;
   std::vector<std::string> versions;  // Of the compatibility matrix; the last is "new".
   CompatibilityMatrix compatibility;

@@ -153,6 +153,9 @@ class Job {
     report_.cells = MeasureCells(*space_, judged, split, gate.active, gate.trained, active, trained,
                                  progress_->MakeTick());
 
+    report_.changes = FindQueryChanges(held_out, gate.active, gate.trained);
+    report_.query_events.assign(folder_.query_events.begin(), folder_.query_events.end());
+
     progress_->Phase("compatibility");
     std::vector<const LinearAdapter*> versions;
     for (const auto& [id, adapter] : folder_.versions) {

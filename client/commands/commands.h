@@ -117,11 +117,12 @@ int RunEvaluate(const ServerChoice& server, const EvaluateOptions& options);
 struct VersionChoice {
   std::string collection;
   std::string vector_name;
-  uint64_t version = 0;  // For activate.
+  uint64_t version = 0;  // For show and activate.
   std::string file;      // For add: an adapter.
   bool force = false;    // Activate what the gate rejected.
 };
 int RunVersions(const ServerChoice& server, const VersionChoice& choice);
+int RunShowVersion(const ServerChoice& server, const VersionChoice& choice);
 int RunAddVersion(const ServerChoice& server, const VersionChoice& choice);
 int RunActivate(const ServerChoice& server, const VersionChoice& choice);
 int RunRollBack(const ServerChoice& server, const VersionChoice& choice);

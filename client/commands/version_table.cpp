@@ -19,6 +19,31 @@ std::string GainCell(const Json& version) {
          Signed(gain.value("high", 0.0)) + ")";
 }
 
+std::string ConditionTable(const Json& conditions) {
+  std::vector<std::vector<std::string>> rows = {{"condition", "", "value", "limit"}};
+  for (const Json& condition : conditions) {
+    rows.push_back(
+        {condition.value("name", ""), condition.value("passed", false) ? "holds" : "FAILS",
+         CellText(condition.value("value", Json())), CellText(condition.value("limit", Json()))});
+  }
+  return FormatTable(rows, /*all_left=*/true);
+}
+
+std::string ChangeTable(const Json& changes) {
+  constexpr size_t kTextWidth = 70;
+  std::vector<std::vector<std::string>> rows = {{"before", "after", "query"}};
+  for (const Json& change : changes) {
+    const Json text = change.value("text", Json());
+    const Json event = change.value("event", Json());
+    std::string name = text.is_string()  ? Shortened(text.get<std::string>(), kTextWidth)
+                       : event.is_null() ? "(not named)"
+                                         : "(feedback event " + event.dump() + ", no text)";
+    rows.push_back({Decimal(change.value("active", 0.0), 3),
+                    Decimal(change.value("trained", 0.0), 3), std::move(name)});
+  }
+  return FormatTable(rows, /*all_left=*/true);
+}
+
 }  // namespace
 
 std::string VersionTable(const Json& versions) {
@@ -54,6 +79,30 @@ std::string CompatibilityTable(const Json& report, const std::string& new_name) 
     }
   }
   return measured ? FormatTable(rows) : "";
+}
+
+std::string ReportText(const Json& report) {
+  if (!report.is_object()) return "\nNo report.\n";
+  std::string text = "\n" + report.value("reason", "") + "\n";
+  if (const Json gate = report.value("gate", Json()); gate.is_object()) {
+    text += "\n" + ConditionTable(gate.value("conditions", Json::array()));
+  }
+  if (const Json geometry = report.value("geometry", Json()); geometry.is_object()) {
+    text += "\neffective rank " + CellText(geometry.value("effective_rank", Json())) + " (base " +
+            CellText(geometry.value("base_effective_rank", Json())) + "), alignment " +
+            CellText(geometry.value("alignment", Json())) + ", uniformity " +
+            CellText(geometry.value("uniformity", Json())) + "\n";
+  }
+  const Json changes = report.value("changes", Json());
+  if (!changes.is_object()) return text;
+  text += "\nheld-out queries: " + CellText(changes.value("won", Json())) + " won, " +
+          CellText(changes.value("lost", Json())) + " lost, " +
+          CellText(changes.value("unchanged", Json())) + " unchanged (nDCG@10)\n";
+  for (const auto& [key, title] : {std::pair("won_most", "won most"), {"lost_most", "lost most"}}) {
+    const Json list = changes.value(key, Json::array());
+    if (!list.empty()) text += std::string("\n") + title + ":\n" + ChangeTable(list);
+  }
+  return text;
 }
 
 }  // namespace almagest::client

@@ -15,4 +15,8 @@ std::string VersionTable(const Json& versions);
 // there is none. `new_name` replaces "new" in the report (the version had no number yet).
 std::string CompatibilityTable(const Json& report, const std::string& new_name);
 
+// What a trainer's report says of one version: its reason, the conditions of the gate, geometry,
+// and the queries that won and lost most, with their texts. "No report." for null.
+std::string ReportText(const Json& report);
+
 }  // namespace almagest::client

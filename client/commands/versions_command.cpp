@@ -34,6 +34,16 @@ int RunVersions(const ServerChoice& server, const VersionChoice& choice) {
   return kExitDone;
 }
 
+int RunShowVersion(const ServerChoice& server, const VersionChoice& choice) {
+  Client client = ConnectTo(server);
+  Json version = client.Version(choice.collection, FieldName(client, choice), choice.version);
+  const Json report = version.at("report");
+  if (report.is_object()) version["gain"] = report.value("gain", Json());
+  std::fputs(VersionTable(Json::array({version})).c_str(), stdout);
+  std::fputs(ReportText(report).c_str(), stdout);
+  return kExitDone;
+}
+
 int RunAddVersion(const ServerChoice& server, const VersionChoice& choice) {
   std::ifstream file(choice.file, std::ios::binary);
   std::ostringstream bytes;

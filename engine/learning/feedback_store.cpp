@@ -163,6 +163,16 @@ Result<FeedbackPage> FeedbackStore::List(uint32_t collection_id, const FeedbackF
   return page;
 }
 
+Result<std::optional<FeedbackEvent>> FeedbackStore::Find(uint32_t collection_id,
+                                                         uint64_t id) const {
+  if (id == kHeaderId) return std::optional<FeedbackEvent>();
+  ALMAGEST_TRY(const auto bytes,
+               store_.Get(ColumnFamily::kFeedback, FeedbackKey(collection_id, id)));
+  if (!bytes) return std::optional<FeedbackEvent>();
+  ALMAGEST_TRY(FeedbackEvent event, DecodeFeedback(id, *bytes));
+  return std::optional(std::move(event));
+}
+
 Result<std::map<std::string, FeedbackStore::TrainingRecord>> FeedbackStore::SoundTrainings(
     uint32_t collection_id) const {
   const KeyRange range = LearningRange(collection_id, LearningKind::kReport);

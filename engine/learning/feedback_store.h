@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -40,6 +41,9 @@ class FeedbackStore {
   // kOutOfRange when limit is not 1..kFeedbackPageMax. Cost: decodes every event it passes.
   Result<FeedbackPage> List(uint32_t collection_id, const FeedbackFilter& filter, uint64_t first_id,
                             uint64_t limit) const;
+
+  // nullopt where there is none (or none any more).
+  Result<std::optional<FeedbackEvent>> Find(uint32_t collection_id, uint64_t id) const;
 
   // Deletes what matches and marks the training records of jobs that saw any of it, in one batch.
   // Returns how many were deleted.

@@ -68,13 +68,18 @@ Result<std::vector<uint32_t>> WriteDocuments(const Collection& collection, Field
 
 using RowOf = JudgementBuilder::RowOf;
 
-// Appends the query vectors, adds the text of each to `texts`, and returns the judgements.
+// What the files of a job say of each query beside its vector.
+struct QueryNames {
+  std::vector<std::optional<std::string>> texts;
+  std::vector<int64_t> events;  // Of the feedback: the first that has it.
+};
+
+// Appends the query vectors, adds the names of each to `names`, and returns the judgements.
 Result<Judgements> WriteQueries(const Collection& collection, const FeedbackStore& feedback,
                                 const ExportRequest& request, uint32_t dimension,
                                 const RowOf& row_of, const std::atomic<bool>& cancel,
                                 VectorFileWriter* file,
-                                std::vector<std::optional<std::string>>* texts,
-                                JudgementCounts* counts) {
+                                QueryNames* names, JudgementCounts* counts) {
   JudgementBuilder builder(row_of);
   file->BeginMatrix("queries");
   Result<> written;
@@ -87,7 +92,8 @@ Result<Judgements> WriteQueries(const Collection& collection, const FeedbackStor
         }
         if (builder.Add(event)) {
           written = file->Append(event.query);
-          texts->push_back(event.query_text);
+          names->texts.push_back(event.query_text);
+          names->events.push_back(static_cast<int64_t>(event.id));
         }
         if (written) written = CheckRowCount("queries", builder.query_count());
         return written.has_value();
@@ -189,19 +195,25 @@ Result<ExportSummary> ExportJob(const Collection& collection, const FeedbackStor
     if (slot >= row_of_slot.size() || row_of_slot[slot] == kNotExported) return std::nullopt;
     return static_cast<int32_t>(row_of_slot[slot]);
   };
-  std::vector<std::optional<std::string>> texts;  // Of each exported query.
+  QueryNames names;
   ALMAGEST_TRY(const Judgements judgements,
                WriteQueries(collection, feedback, request, dimension, row_of, cancel, file.get(),
-                            &texts, &summary.counts));
+                            &names, &summary.counts));
   summary.queries = file->row_count();
   summary.bytes = file->bytes_written();
   ALMAGEST_TRY_VOID(file->Finish());
   SafetensorsWriter judgements_file;
   AddJudgementTensors(judgements, &judgements_file);
   ALMAGEST_TRY_VOID(judgements_file.Write(request.folder / "judgements.safetensors"));
+  // In a file of its own: numbers of events tell of others, deleted ones too, and what is trained
+  // from may not.
+  SafetensorsWriter names_file;
+  names_file.AddInt64("event", {static_cast<int64_t>(names.events.size())}, names.events);
+  ALMAGEST_TRY_VOID(names_file.Write(request.folder / "query_names.safetensors"));
   ALMAGEST_TRY(
       [[maybe_unused]] const bool has_text_leg,
-      WriteTextLeg(collection, texts, row_of, cancel, request.folder / "text_leg.safetensors"));
+      WriteTextLeg(collection, names.texts, row_of, cancel,
+                   request.folder / "text_leg.safetensors"));
   ALMAGEST_TRY([[maybe_unused]] const bool has_neighbours,
                WriteNeighbours(collection, summary.documents, summary.queries, row_of, cancel,
                                request.folder / "neighbours.safetensors"));

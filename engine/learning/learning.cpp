@@ -297,6 +297,21 @@ Result<std::string> Learning::DescribeVersions(const Collection& collection,
   return VersionReport(*versions, tainted, newest, limit);
 }
 
+Result<std::string> Learning::DescribeVersion(const Collection& collection,
+                                              const std::string& vector_name,
+                                              VersionId version) const {
+  ALMAGEST_TRY(const auto versions, collection.Versions(vector_name));
+  const AdapterVersion* found = versions->Find(version);
+  if (found == nullptr) {
+    return Fail(ErrorCode::kNotFound,
+                "vector '" + vector_name + "' has no version " + std::to_string(version));
+  }
+  ALMAGEST_TRY(const auto tainted, state_->feedback.TaintedJobs(collection.id()));
+  return VersionDetails(*found, tainted, [&](uint64_t event) {
+    return state_->feedback.Find(collection.id(), event);
+  });
+}
+
 void Learning::ForgetCollection(uint32_t collection_id) {
   state_->jobs->ForgetCollection(collection_id);
   state_->log.ForgetCollection(collection_id);

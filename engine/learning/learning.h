@@ -119,6 +119,11 @@ class Learning {
   Result<std::string> DescribeVersions(const Collection& collection, const std::string& vector_name,
                                        VersionId newest, size_t limit) const;
 
+  // One of them in full: the whole report, and the texts of the queries that it changed most
+  // (VersionDetails). kNotFound for an unknown version.
+  Result<std::string> DescribeVersion(const Collection& collection, const std::string& vector_name,
+                                      VersionId version) const;
+
   // Removes everything of a dropped collection that is not under its key prefix (job folders, log
   // entries) and cancels its jobs.
   void ForgetCollection(uint32_t collection_id);

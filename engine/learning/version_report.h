@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "engine/collection/version_set.h"
+#include "engine/learning/feedback.h"
 
 namespace almagest {
 
@@ -23,5 +26,17 @@ namespace almagest {
 // listed.
 std::string VersionReport(const VersionSet& versions, const std::set<uint64_t>& tainted_jobs,
                           VersionId newest, size_t limit);
+
+// One version in full, as JSON text: its keys up to `tainted` above, and `report`, everything that
+// the trainer said (docs/job-folder.md; null where it said nothing). The queries of its `changes`
+// come with what their feedback event knows of them:
+//   {"event": 17, "active": 0.2, "trained": 0.9,
+//    "text": "a small bird", "query_id": "...", "relevant": [5, 9]}
+// The last three are null once the event is deleted: nothing of a query is kept with the version.
+// `relevant`: the first ten points that the event names so. Errors: those of `find_event`.
+using FindEvent = std::function<Result<std::optional<FeedbackEvent>>(uint64_t id)>;
+Result<std::string> VersionDetails(const AdapterVersion& version,
+                                   const std::set<uint64_t>& tainted_jobs,
+                                   const FindEvent& find_event);
 
 }  // namespace almagest

@@ -116,8 +116,7 @@ Result<Safetensors> Safetensors::Parse(std::string content) {
   return ParseBytes(bytes, std::move(owner));
 }
 
-Result<Safetensors> Safetensors::ParseBytes(std::span<const std::byte> bytes,
-                                            Safetensors&& owner) {
+Result<Safetensors> Safetensors::ParseBytes(std::span<const std::byte> bytes, Safetensors&& owner) {
   uint64_t header_bytes = 0;
   if (bytes.size() < sizeof header_bytes) return Damaged("shorter than its 8-byte length");
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
@@ -140,8 +139,8 @@ Result<Safetensors> Safetensors::ParseBytes(std::span<const std::byte> bytes,
     }
     ALMAGEST_TRY(TensorView view, ParseEntry(name, entry, data));
     if (!view.bytes.empty()) {
-      ranges[view.bytes.data()] = std::max(ranges[view.bytes.data()],
-                                           view.bytes.data() + view.bytes.size());
+      ranges[view.bytes.data()] =
+          std::max(ranges[view.bytes.data()], view.bytes.data() + view.bytes.size());
     }
     owner.tensors_.emplace(name, std::move(view));
   }
@@ -186,6 +185,11 @@ void SafetensorsWriter::AddFloat32(std::string name, std::vector<int64_t> shape,
 void SafetensorsWriter::AddInt32(std::string name, std::vector<int64_t> shape,
                                  std::span<const int32_t> data) {
   Add(std::move(name), {TensorType::kInt32, std::move(shape), std::as_bytes(data)});
+}
+
+void SafetensorsWriter::AddInt64(std::string name, std::vector<int64_t> shape,
+                                 std::span<const int64_t> data) {
+  Add(std::move(name), {TensorType::kInt64, std::move(shape), std::as_bytes(data)});
 }
 void SafetensorsWriter::SetMetadata(std::string key, std::string value) {
   metadata_[std::move(key)] = std::move(value);

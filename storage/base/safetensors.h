@@ -31,7 +31,8 @@ struct TensorView {
 };
 
 // A parsed file or buffer. Everything is validated when opened: header length, JSON, known types,
-// shapes against byte counts, offsets inside the file, no overlap. Views live as long as the object.
+// shapes against byte counts, offsets inside the file, no overlap. Views live as long as the
+// object.
 class Safetensors {
  public:
   // Maps the file. kNotFound, or kCorruption with the reason.
@@ -62,6 +63,7 @@ class SafetensorsWriter {
   void Add(std::string name, TensorView tensor);
   void AddFloat32(std::string name, std::vector<int64_t> shape, std::span<const float> data);
   void AddInt32(std::string name, std::vector<int64_t> shape, std::span<const int32_t> data);
+  void AddInt64(std::string name, std::vector<int64_t> shape, std::span<const int64_t> data);
   void SetMetadata(std::string key, std::string value);
   std::string Serialize() const;
   // Atomic replacement (file.h).

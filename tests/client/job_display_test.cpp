@@ -70,6 +70,26 @@ TEST(VersionTables, VersionsAndCompatibility) {
       << "nothing was held out";
 }
 
+TEST(VersionTables, AReportSaysWhatHeldAndWhatMoved) {
+  EXPECT_EQ(ReportText(Json()), "\nNo report.\n");
+  const std::string text = ReportText(Json::parse(R"({"reason":"Every condition holds.",
+    "gate":{"conditions":[{"name":"gain","value":0.04,"limit":0,"passed":true},
+                          {"name":"effective_rank","value":3.5,"limit":40,"passed":false}]},
+    "geometry":{"effective_rank":3.5,"base_effective_rank":80,"alignment":0.7,"uniformity":-2},
+    "changes":{"won":7,"lost":2,"unchanged":91,
+      "won_most":[{"event":4,"active":0.1,"trained":1,"text":"a small bird"}],
+      "lost_most":[{"event":5,"active":0.5,"trained":0.25,"text":null},
+                   {"event":null,"active":0.5,"trained":0.25,"text":null}]}})"));
+  EXPECT_THAT(text, HasSubstr("Every condition holds.\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("gain +holds +0.04 +0\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("effective_rank +FAILS +3.5 +40\n"));
+  EXPECT_THAT(text, HasSubstr("effective rank 3.5 (base 80), alignment 0.7, uniformity -2\n"));
+  EXPECT_THAT(text, HasSubstr("7 won, 2 lost, 91 unchanged"));
+  EXPECT_THAT(text, testing::ContainsRegex("0.100 +1.000 +a small bird\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("0.500 +0.250 +.feedback event 5, no text.\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("0.500 +0.250 +.not named.\n"));
+}
+
 TEST(TextTable, WidthsCountCharactersNotBytes) {
   EXPECT_EQ(FormatTable({{"a", "n"}, {"\xc3\xa9t\xc3\xa9", "10"}}),
             "a     n\n---  --\n\xc3\xa9t\xc3\xa9  10\n");

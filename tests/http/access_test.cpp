@@ -88,7 +88,9 @@ TEST_F(AccessTest, EveryRouteButTheProbesAsksForAKey) {
       EXPECT_EQ(request.upload, nullptr) << "nothing is written for those without a key";
     }
   }
-  EXPECT_THAT(open, ::testing::UnorderedElementsAre("/", "/healthz", "/livez", "/readyz"));
+  EXPECT_THAT(open, ::testing::UnorderedElementsAre("/", "/healthz", "/livez", "/readyz",
+                                                    "/dashboard", "/dashboard/x"))
+      << "the dashboard holds no data";
   for (const char* path : {"/none", "/collections/..%2f..", "/healthz%2f", "/healthz/x", "//"}) {
     EXPECT_EQ(server_.Call("GET", path).status, 401u) << path;
   }

@@ -78,8 +78,10 @@ TEST(Authentication, EveryRouteButTheOpenOnesNeedsTheKey) {
     const Answer answer = server.Call(std::string(route.method), std::string(route.pattern));
     if (answer.status != 401) open.emplace_back(route.pattern);
   }
-  EXPECT_THAT(open, ElementsAre("/", "/healthz", "/livez", "/readyz"));
-  for (const char* path : {"/nothing", "/healthz%2f../collections", "/livez/../collections"}) {
+  EXPECT_THAT(open,
+              ElementsAre("/", "/healthz", "/livez", "/readyz", "/dashboard", "/dashboard/{file}"));
+  for (const char* path : {"/nothing", "/healthz%2f../collections", "/livez/../collections",
+                           "/dashboard%2f..%2fcollections"}) {
     SCOPED_TRACE(path);
     EXPECT_EQ(server.Call("GET", path).status, 401u);
   }

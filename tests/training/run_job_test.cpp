@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "storage/base/file.h"
+#include "storage/base/safetensors.h"
 #include "tests/training/synthetic_job.h"
 #include "training/linear_adapter.h"
 
@@ -41,6 +42,20 @@ TEST(RunJob, LearnsALinearMapAndTheGatePromotesIt) {
   const auto& matrix = report["compatibility"]["ndcg_at_10"];
   EXPECT_EQ(report["compatibility"]["versions"], (nlohmann::json{"0", "new"}));
   EXPECT_NEAR(matrix[1][0].get<double>(), matrix[1][1].get<double>(), 1e-3);
+  const auto& changes = report["changes"];
+  EXPECT_EQ(changes["won"].get<size_t>() + changes["lost"].get<size_t>() +
+                changes["unchanged"].get<size_t>(),
+            report["queries"]["held_out"].get<size_t>());
+  ASSERT_EQ(changes["won_most"].size(), 20u);
+  double gain = 1;
+  for (const auto& change : changes["won_most"]) {
+    // The job calls its queries by numbers of its own.
+    EXPECT_EQ(change["event"], change["query"].get<int64_t>() + 1000);
+    const double larger = change["trained"].get<double>() - change["active"].get<double>();
+    EXPECT_GT(larger, 0);
+    EXPECT_LE(larger, gain + 1e-9);
+    gain = larger;
+  }
   EXPECT_TRUE(report["geometry"]["finite"].get<bool>());
   EXPECT_GT(report["relevance"]["scale"], 0.0);
   EXPECT_LT(report["relevance"]["expected_calibration_error"], 0.05);
@@ -218,6 +233,14 @@ TEST(RunJob, RefusesAFolderWithMissingOrTruncatedFiles) {
     std::filesystem::remove(folder.path() / name);
     EXPECT_FALSE(RunIn(folder.path()));
   }
+  job.Write(folder.path());
+  SafetensorsWriter names;
+  const std::vector<int64_t> two = {1, 2};
+  names.AddInt64("event", {2}, two);
+  ASSERT_TRUE(names.Write(folder.path() / "query_names.safetensors"));
+  const auto report = RunIn(folder.path());
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message, HasSubstr("'event' has 2 entries, there are 50 queries"));
 }
 
 }  // namespace

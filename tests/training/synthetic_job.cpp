@@ -83,6 +83,11 @@ void SyntheticJob::Write(const std::filesystem::path& folder) const {
   judgements.AddFloat32("weight", {count}, weight);
   judgements.AddInt32("user", {count}, user);
   ASSERT_TRUE(judgements.Write(folder / "judgements.safetensors"));
+  std::vector<int64_t> events;
+  for (int64_t row = 0; row < rows(queries); ++row) events.push_back(row + 1000);
+  SafetensorsWriter names;
+  names.AddInt64("event", {rows(queries)}, events);
+  ASSERT_TRUE(names.Write(folder / "query_names.safetensors"));
   ASSERT_TRUE(WriteFileAtomically(folder / "config.json", config.dump()));
 }
 

@@ -270,6 +270,14 @@ TEST_F(AdaptationTest, DeletedFeedbackMarksVersionsAndStopsActivation) {
   EXPECT_THAT(job.reason, HasSubstr("deleted meanwhile"));
   EXPECT_EQ(active(), 1u);
   EXPECT_THAT(Describe(1), HasSubstr(R"("tainted":true)"));
+  // What it changed is told by feedback that is still there: event 15 was Bob's.
+  const auto details = learning_->DescribeVersion(*collection_, "text", 1);
+  ASSERT_TRUE(details) << details.error().message;
+  EXPECT_THAT(*details, HasSubstr(R"("event":1,"active":0.25,"trained":0.5,"text":null,)"
+                                  R"("query_id":null,"relevant":[)"));
+  EXPECT_THAT(*details, HasSubstr(R"("event":15,"active":0.5,"trained":0.75,"text":null,)"
+                                  R"("query_id":null,"relevant":null})"));
+  EXPECT_EQ(learning_->DescribeVersion(*collection_, "text", 9).error().code, ErrorCode::kNotFound);
   EXPECT_THAT(Describe(2), HasSubstr(R"("tainted":true)"));
   // Trained without the deleted events: clean.
   ASSERT_EQ(RunJob(Request()).version, VersionId{3});

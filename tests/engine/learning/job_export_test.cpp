@@ -39,6 +39,8 @@ TEST_F(JobExportTest, DeletedFeedbackLeavesTheSameBytesAsFeedbackNeverGiven) {
     EXPECT_EQ(Bytes(never / file), Bytes(after / file)) << file;
     EXPECT_NE(Bytes(never / file), Bytes(with / file)) << file;
   }
+  EXPECT_EQ(Bytes(never / "query_names.safetensors"), Bytes(after / "query_names.safetensors"))
+      << "Ann's events came first.";
   // With the same seed the trainer's result is a function of these bytes (RunJob.TheSameSeed...).
   auto config_never = nlohmann::json::parse(Bytes(never / "config.json"));
   auto config_after = nlohmann::json::parse(Bytes(after / "config.json"));
@@ -81,6 +83,12 @@ TEST_F(JobExportTest, TextsGiveATextLeg) {
   const auto kept = Export("kept");
   const auto file = Safetensors::Open(kept / "text_leg.safetensors");
   ASSERT_TRUE(file) << file.error().message;
+  const auto names = Safetensors::Open(kept / "query_names.safetensors");
+  ASSERT_TRUE(names) << names.error().message;
+  const TensorView* events = names->Find("event");
+  ASSERT_NE(events, nullptr);
+  const std::vector<int64_t> ids(events->as_int64().begin(), events->as_int64().end());
+  EXPECT_TRUE(std::ranges::is_sorted(ids)) << "queries are in the order of their first events";
   const TensorView* documents = file->Find("documents");
   ASSERT_NE(documents, nullptr);
   const auto queries = static_cast<int64_t>(kTextLegQueriesMin) + 2;

@@ -131,7 +131,10 @@ std::string LearningFixture::Leaves(const std::string& verdict, const std::strin
 cat > $2/report.json <<'END'
 {"format_version": 1, "status": ")" +
          status + R"(", "reason": "as the test says", "kind": "two_sided_linear",
- "metrics": {"trained": {"ndcg_at_10": {"mean": 0.5}}}, "gate": {"verdict": ")" +
+ "metrics": {"trained": {"ndcg_at_10": {"mean": 0.5}}}, "changes": {"won": 1, "lost": 0, "unchanged": 0, "lost_most": [],
+             "won_most": [{"query": 0, "event": 1, "active": 0.25, "trained": 0.5},
+                          {"query": 9, "event": 15, "active": 0.5, "trained": 0.75}]},
+ "gate": {"verdict": ")" +
          verdict + R"(", "conditions": []}}
 END
 )";
