@@ -22,7 +22,7 @@ WorkerPool::~WorkerPool() {
     stopping_ = true;
     idle.swap(idle_);
   }
-  for (Worker* worker : idle) worker->signal.release();
+  for (Worker* worker : idle) worker->signal.Release();
   for (Worker& worker : workers_) worker.thread.join();
 }
 
@@ -39,7 +39,7 @@ bool WorkerPool::Submit(std::function<void()> job) {
     idle_.pop_back();
     woken->job = std::move(job);
   }
-  woken->signal.release();
+  woken->signal.Release();
   return true;
 }
 
@@ -58,7 +58,7 @@ void WorkerPool::Work(Worker& self) {
       }
     }
     if (!job) {
-      self.signal.acquire();
+      self.signal.Acquire();
       job = std::exchange(self.job, nullptr);
       if (!job) return;
     }
