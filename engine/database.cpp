@@ -192,6 +192,14 @@ Result<std::shared_ptr<Collection>> Database::FindCollection(const std::string& 
   return state_->Find(name);
 }
 
+std::shared_ptr<Collection> Database::FindCollectionAtOnce(const std::string& name) const {
+  if (state_->optimizer) state_->optimizer->NoteRequest();
+  const std::shared_lock lock(state_->entries_mutex);
+  const auto found = state_->Locate(name);
+  if (found == state_->entries.end() || found->second.switching) return nullptr;
+  return found->second.collection;
+}
+
 std::vector<std::string> Database::CollectionNames() const {
   const std::shared_lock lock(state_->entries_mutex);
   std::vector<std::string> names;

@@ -50,6 +50,9 @@ class Database {
   // By name or alias. kNotFound "Collection `x` doesn't exist!"; shared: a drop waits for the last
   // user.
   Result<std::shared_ptr<Collection>> FindCollection(const std::string& name) const;
+  // The same for those who may not wait, as FindCollection does for one that a snapshot replaces:
+  // nullptr then, and where FindCollection fails.
+  std::shared_ptr<Collection> FindCollectionAtOnce(const std::string& name) const;
   std::vector<std::string> CollectionNames() const;  // Ascending.
   // All of the changes or none (alias_table.h). A dropped collection takes its aliases along.
   Result<> ChangeAliases(std::span<const AliasChange> changes);

@@ -21,6 +21,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Longer bodies take longer to parse than a network thread may be kept.
+constexpr size_t kBodyAtOnceMax = 64u << 10;
+
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -75,10 +78,15 @@ std::optional<HttpResponse> CheckContentType(const HttpRequest& request, RouteBo
   return ErrorResponse(415, "Bad request: the Content-Type must be " + expected, 0);
 }
 
-// Library exceptions end here: a handler's failure is the answer to one request.
-Result<Reply> RunHandler(const Service& service, const HttpRequest& request) {
+Service ServiceFor(const HttpRequest& request, const Service& service, SearchPace& pace) {
   Service own = service;
   own.access = request.access.get();
+  own.pace = &pace;
+  return own;
+}
+
+// Library exceptions end here: a handler's failure is the answer to one request.
+Result<Reply> RunHandler(Service& own, const HttpRequest& request) {
   try {
     return request.route->handler(own, request);
   } catch (const std::bad_alloc&) {
@@ -107,7 +115,10 @@ HttpResponse ToResponse(Reply reply, double seconds) {
 }  // namespace
 
 Application::Application(Service& service, ApplicationOptions options)
-    : service_(service), options_(std::move(options)), router_(Routes()) {}
+    : service_(service),
+      options_(std::move(options)),
+      router_(Routes()),
+      pace_(options_.search_at_once_max) {}
 
 std::optional<HttpResponse> Application::Check(HttpRequest& request) {
   // Any other coding leaves open where the request ends, and so what the next one is.
@@ -232,11 +243,31 @@ HttpResponse Application::Handle(const HttpRequest& request) {
   return HandlePlain(plain);
 }
 
+std::optional<HttpResponse> Application::HandleAtOnce(const HttpRequest& request) {
+  const HandlerAtOnce handler = request.route->at_once;
+  if (handler == nullptr || request.body.size() > kBodyAtOnceMax ||
+      request.FindHeader("content-encoding") != nullptr) {
+    return std::nullopt;
+  }
+  const Clock::time_point start = Clock::now();
+  Service own = ServiceFor(request, service_, pace_);
+  std::optional<Reply> reply;
+  try {
+    reply = handler(own, request);
+  } catch (const std::exception&) {  // The worker meets it again.
+  }
+  if (!reply) return std::nullopt;
+  const double seconds = SecondsSince(start);
+  HttpResponse response = ToResponse(*std::move(reply), seconds);
+  Finish(request, seconds, response);
+  return response;
+}
+
 HttpResponse Application::HandlePlain(const HttpRequest& request) {
   const Clock::time_point start = Clock::now();
   const auto refusal = strict_mode_.Check(service_, request);
-  Result<Reply> reply =
-      refusal ? Result<Reply>(Fail(refusal->error)) : RunHandler(service_, request);
+  Service own = ServiceFor(request, service_, pace_);
+  Result<Reply> reply = refusal ? Result<Reply>(Fail(refusal->error)) : RunHandler(own, request);
   const double seconds = SecondsSince(start);
   HttpResponse response =
       reply ? ToResponse(*std::move(reply), seconds) : ErrorResponse(reply.error(), seconds);
@@ -245,6 +276,11 @@ HttpResponse Application::HandlePlain(const HttpRequest& request) {
                   [](const auto& header) { return header.first == "Retry-After"; });
     response.headers.emplace_back("Retry-After", std::to_string(*refusal->retry_after_seconds));
   }
+  Finish(request, seconds, response);
+  return response;
+}
+
+void Application::Finish(const HttpRequest& request, double seconds, HttpResponse& response) {
   if (options_.cross_origin) AllowOrigin(request, response);
   if (response.status >= 500) {
     LogError(fmt::format("{} {} answered {}: {}", request.method, request.route->pattern,
@@ -252,7 +288,6 @@ HttpResponse Application::HandlePlain(const HttpRequest& request) {
   }
   service_.metrics.CountRequest(request.method, request.route->pattern, response.status, seconds);
   Compress(request, response);
-  return response;
 }
 
 HttpResponse Application::Refuse(unsigned status, const std::string& text) {
@@ -263,7 +298,9 @@ HttpResponse Application::Refuse(unsigned status, const std::string& text) {
 HttpResponse Application::Serve(HttpRequest request) {
   std::optional<HttpResponse> refusal = Admit(request);
   if (!refusal && NeedsConfirmation(request)) refusal = Confirm(request);
-  return refusal ? *std::move(refusal) : Handle(request);
+  if (refusal) return *std::move(refusal);
+  std::optional<HttpResponse> at_once = HandleAtOnce(request);
+  return at_once ? *std::move(at_once) : Handle(request);
 }
 
 }  // namespace almagest

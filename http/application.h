@@ -4,10 +4,13 @@
 // Thread safety: all functions may be called from any thread.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "http/authentication.h"
 #include "http/router.h"
+#include "http/search_pace.h"
 #include "http/server.h"
 #include "http/service.h"
 #include "http/strict_mode.h"
@@ -21,6 +24,9 @@ struct ApplicationOptions {
   // it takes is more than a network of our days needs for the bytes.
   size_t compressed_bytes_min = 16u << 10;
   size_t body_bytes_max = 32u << 20;  // Of unpacked bodies: what ServerOptions say of sent ones.
+  // Searches that take at most so long are answered on the network thread (search_pace.h). Five
+  // times what handing them on would take: other connections wait no longer than that.
+  std::chrono::nanoseconds search_at_once_max{100'000};
 };
 
 class Application : public Dispatcher {
@@ -36,21 +42,25 @@ class Application : public Dispatcher {
   // Whether the point exists that a token depends on.
   bool NeedsConfirmation(const HttpRequest& request) const override;
   std::optional<HttpResponse> Confirm(const HttpRequest& request) override;
+  std::optional<HttpResponse> HandleAtOnce(const HttpRequest& request) override;
   HttpResponse Handle(const HttpRequest& request) override;
   HttpResponse Refuse(unsigned status, const std::string& text) override;
 
-  // Admit, Confirm, Handle.
+  // Admit, Confirm, HandleAtOnce, Handle.
   HttpResponse Serve(HttpRequest request);
 
  private:
   std::optional<HttpResponse> Check(HttpRequest& request);
   HttpResponse HandlePlain(const HttpRequest& request);
+  // What every answer of a handler goes through: counted, logged, compressed.
+  void Finish(const HttpRequest& request, double seconds, HttpResponse& response);
   void Compress(const HttpRequest& request, HttpResponse& response) const;
 
   Service& service_;
   const ApplicationOptions options_;
   const Router router_;
   StrictMode strict_mode_;
+  SearchPace pace_;
 };
 
 }  // namespace almagest

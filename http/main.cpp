@@ -197,6 +197,7 @@ int Run(const Flags& flags) {
   server_options.body_bytes_max = uint64_t{flags.body_megabytes} << 20;
   server_options.upload_bytes_max = uint64_t{flags.upload_gigabytes} << 30;
   server_options.connection_count_max = flags.connections;
+  server_options.network_threads = cores;
   server_options.worker_threads = flags.threads > 0 ? flags.threads : std::max(4u, 2 * cores);
   auto server = almagest::Server::Start(server_options, application);
   if (!server) return Complain(server.error().message);

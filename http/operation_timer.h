@@ -11,8 +11,8 @@ namespace almagest {
 
 // A request needs four time limits. Asio's own timer would be set and cancelled for each; here one
 // wait runs on, looks at the deadline of the moment when it fires, and waits again if that is
-// later. So starting and stopping cost the reading of a clock. Not thread-safe: network thread
-// only.
+// later. So starting and stopping cost the reading of a clock. Not thread-safe: its network
+// thread only.
 class OperationTimer : public std::enable_shared_from_this<OperationTimer> {
  public:
   using Socket = boost::asio::ip::tcp::socket;

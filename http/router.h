@@ -6,6 +6,7 @@
 // Thread safety: immutable after construction.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ struct Reply {
 
 // Runs on a worker; may block. Any number run at once.
 using Handler = Result<Reply> (*)(Service& service, const HttpRequest& request);
+// Runs on a network thread, before the handler: what the handler would reply, if that takes no
+// longer than handing the request to a worker and back and waits for nothing; else nullopt, without
+// any effect. What fails is left to the handler, which says so.
+using HandlerAtOnce = std::optional<Reply> (*)(Service& service, const HttpRequest& request);
 
 enum class RouteBody : uint8_t {
   kJson,
@@ -48,6 +53,7 @@ struct Route {
   Handler handler;
   RouteAccess access;
   RouteBody body = RouteBody::kJson;
+  HandlerAtOnce at_once = nullptr;
 };
 
 // Every route of the server: the whole surface in one place (routes.cpp).

@@ -5,6 +5,7 @@ namespace almagest {
 namespace {
 
 using enum RouteAccess;
+constexpr RouteBody kJson = RouteBody::kJson;
 constexpr RouteBody kUpload = RouteBody::kUpload;
 constexpr RouteBody kJsonOrBytes = RouteBody::kJsonOrBytes;
 
@@ -56,9 +57,11 @@ constexpr Route kRoutes[] = {
     {"POST", "/collections/{collection}/points/batch", HandleBatch, kWrite},
     {"POST", "/collections/{collection}/points/scroll", HandleScroll, kRead},
     {"POST", "/collections/{collection}/points/count", HandleCount, kRead},
-    {"POST", "/collections/{collection}/points/query", HandleQuery, kRead},
+    {"POST", "/collections/{collection}/points/query", HandleQuery, kRead, kJson,
+     HandleQueryAtOnce},
     {"POST", "/collections/{collection}/points/query/batch", HandleQueryBatch, kRead, kJsonOrBytes},
-    {"POST", "/collections/{collection}/points/search", HandleSearch, kRead},
+    {"POST", "/collections/{collection}/points/search", HandleSearch, kRead, kJson,
+     HandleSearchAtOnce},
     {"POST", "/collections/{collection}/points/search/batch", HandleSearchBatch, kRead},
     {"POST", "/collections/{collection}/points/recommend", HandleRecommend, kRead},
     {"POST", "/collections/{collection}/points/recommend/batch", HandleRecommendBatch, kRead},

@@ -1,6 +1,7 @@
 // Reads: points by id, scroll, count, queries.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <unordered_set>
 
 #include "engine/search/named_version.h"
@@ -15,6 +16,7 @@
 #include "http/query_parser.h"
 #include "http/read_options.h"
 #include "http/result_writer.h"
+#include "http/search_pace.h"
 
 namespace almagest {
 namespace {
@@ -99,15 +101,31 @@ void WriteAnswer(JsonWriter& json, const Answer& answer, bool wrapped) {
   if (wrapped) json.EndObject();
 }
 
-Result<Reply> HandleOne(Service& service, const HttpRequest& request, QueryBodyParser parse,
-                        bool wrapped) {
-  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
-  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
-  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
-  ALMAGEST_TRY(ParsedQuery parsed,
-               ParseWithTexts(service.database.text_models(), service.encoder_threads,
-                              [&](TextResolver& texts) { return parse(body, texts); }));
-  ALMAGEST_TRY(const Answer answer, RunQuery(service, *collection, parsed, deadline));
+// Whether it is a search like most: the few points nearest to one dense vector. What it takes
+// depends on the collection alone (SearchPace).
+bool IsPlain(const ParsedQuery& parsed) {
+  constexpr uint64_t kHitsMax = 100;
+  constexpr uint32_t kBeamMax = 512;
+  const QueryNode& root = parsed.request.root;
+  const auto* nearest = root.query ? std::get_if<NearestQuery>(&*root.query) : nullptr;
+  return nearest != nullptr && std::holds_alternative<DenseVector>(nearest->target) &&
+         !nearest->mmr && root.prefetch.empty() && !root.filter && !root.lookup_from &&
+         !root.params.exact && !root.params.adapter_version && !root.params.idf_corpus &&
+         root.params.beam_width.value_or(0) <= kBeamMax && root.limit <= kHitsMax &&
+         parsed.request.offset <= kHitsMax && !parsed.explain;
+}
+
+Result<Reply> AnswerOne(Service& service, const Collection& collection, ParsedQuery& parsed,
+                        const Deadline& deadline, bool wrapped) {
+  using Clock = std::chrono::steady_clock;
+  const bool is_plain = IsPlain(parsed);
+  const Clock::time_point start = Clock::now();
+  ALMAGEST_TRY(const Answer answer, RunQuery(service, collection, parsed, deadline));
+  if (service.pace != nullptr && is_plain) {
+    service.pace->Note(collection.id(), Clock::now() - start);
+  } else if (service.pace != nullptr) {
+    service.pace->NoteOther(collection.id());
+  }
   JsonWriter json = BeginResult();
   WriteAnswer(json, answer, wrapped);
   Reply reply = ResultReply(std::move(json));
@@ -116,6 +134,37 @@ Result<Reply> HandleOne(Service& service, const HttpRequest& request, QueryBodyP
   }
   if (answer.explored()) reply.headers.emplace_back(kExploredHeader, answer.query_id);
   return reply;
+}
+
+Result<Reply> HandleOne(Service& service, const HttpRequest& request, QueryBodyParser parse,
+                        bool wrapped) {
+  ALMAGEST_TRY(const Deadline deadline, ReadDeadline(request));
+  ALMAGEST_TRY(const auto collection, PathCollection(service, request));
+  ALMAGEST_TRY(const JsonValue body, ParseJsonBody(request.body));
+  ALMAGEST_TRY(ParsedQuery parsed,
+               ParseWithTexts(service.database.text_models(), service.encoder_threads,
+                              [&](TextResolver& texts) { return parse(body, texts); }));
+  return AnswerOne(service, *collection, parsed, deadline, wrapped);
+}
+
+// As HandleOne, for plain searches of collections in which they are short. Strict mode is the
+// worker's, since its limits count requests.
+std::optional<Reply> HandleOneAtOnce(Service& service, const HttpRequest& request,
+                                     QueryBodyParser parse, bool wrapped) {
+  const auto collection = service.database.FindCollectionAtOnce(request.PathParam("collection"));
+  if (collection == nullptr || service.pace == nullptr ||
+      !service.pace->IsShort(collection->id()) || collection->has_strict_mode() ||
+      service.database.learning().has_experiments()) {
+    return std::nullopt;
+  }
+  const auto deadline = ReadDeadline(request);
+  const auto body = ParseJsonBody(request.body);
+  if (!deadline || !body) return std::nullopt;
+  TextResolver texts(service.database.text_models(), service.encoder_threads);
+  auto parsed = parse(*body, texts);
+  if (!parsed || texts.has_pending() || !IsPlain(*parsed)) return std::nullopt;
+  auto reply = AnswerOne(service, *collection, *parsed, *deadline, wrapped);
+  return reply ? std::optional(*std::move(reply)) : std::nullopt;
 }
 
 Result<std::vector<ParsedQuery>> ParseSearches(const JsonValue& body, TextResolver& texts,
@@ -250,6 +299,10 @@ Result<Reply> HandleQuery(Service& service, const HttpRequest& request) {
   return HandleOne(service, request, ParseQueryRequest, /*wrapped=*/true);
 }
 
+std::optional<Reply> HandleQueryAtOnce(Service& service, const HttpRequest& request) {
+  return HandleOneAtOnce(service, request, ParseQueryRequest, /*wrapped=*/true);
+}
+
 Result<Reply> HandleQueryBatch(Service& service, const HttpRequest& request) {
   if (HasBytes(request)) return HandleArray(service, request);
   return HandleMany(service, request, ParseQueryRequest, /*wrapped=*/true);
@@ -257,6 +310,10 @@ Result<Reply> HandleQueryBatch(Service& service, const HttpRequest& request) {
 
 Result<Reply> HandleSearch(Service& service, const HttpRequest& request) {
   return HandleOne(service, request, ParseSearchRequest, /*wrapped=*/false);
+}
+
+std::optional<Reply> HandleSearchAtOnce(Service& service, const HttpRequest& request) {
+  return HandleOneAtOnce(service, request, ParseSearchRequest, /*wrapped=*/false);
 }
 
 Result<Reply> HandleSearchBatch(Service& service, const HttpRequest& request) {

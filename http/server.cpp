@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
 #include <csignal>
+#include <deque>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -44,6 +46,7 @@ Result<> Listen(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, const st
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor.non_blocking(true, error);
   if (!error) return {};
   if (error == asio::error::address_in_use) {
     return Fail(ErrorCode::kFailedPrecondition, name + " is in use by another program");
@@ -87,36 +90,55 @@ Result<TlsContext> LoadTls(const ServerOptions& options) {
 
 }  // namespace
 
+// A network thread and what runs on it.
+struct Network {
+  explicit Network(SessionContext shared) : context(shared) {}
+
+  asio::io_context io{1};
+  SessionContext context;
+  std::set<std::shared_ptr<Session>> sessions;  // Its thread only.
+  size_t session_count = 0;                     // Guarded by Server::State::mutex.
+  std::thread thread;
+};
+
 struct Server::State {
-  State(const ServerOptions& given, Dispatcher& dispatcher)
-      : options(given),
-        workers(given.worker_threads, given.queue_length_max),
-        acceptor(io),
-        context{options, dispatcher, workers} {}
+  State(const ServerOptions& given, Dispatcher& dispatcher);
 
   asio::awaitable<void> Accept();
-  asio::awaitable<void> RunSession(std::shared_ptr<Session> session);
-  void BeginDrain();
+  asio::awaitable<void> RunSession(Network& network, std::shared_ptr<Session> session);
+  void BeginDrain(Network& network);
+  // Where the next connection goes; nullptr when there are too many.
+  Network* FindNetwork();
   // The context for a connection made now.
   const TlsContext& CurrentTls();
 
   const ServerOptions options;
-  asio::io_context io{1};
-  WorkerPool workers;  // Joined before `io` goes: its jobs post to it.
+  std::deque<Network> networks;  // The first one accepts.
+  WorkerPool workers;            // Joined before `networks` go: its jobs post to them.
   tcp::acceptor acceptor;
-  SessionContext context;
-  std::set<std::shared_ptr<Session>> sessions;  // Network thread only.
-  TlsContext tls;                               // Network thread only, as what follows.
+  TlsContext tls;  // First network thread only, as what follows.
   std::string tls_stamp;
   std::chrono::steady_clock::time_point tls_checked;
   uint16_t port = 0;
-  std::thread network_thread;
 
   std::mutex mutex;
   std::condition_variable changed;
   size_t session_count = 0;  // Guarded by mutex.
   bool stopped = false;      // Guarded by mutex; Stop() was called.
 };
+
+Server::State::State(const ServerOptions& given, Dispatcher& dispatcher)
+    : options(given),
+      workers(given.worker_threads, given.queue_length_max),
+      acceptor(networks.emplace_back(SessionContext{options, dispatcher, workers}).io) {
+  while (networks.size() < options.network_threads) networks.emplace_back(networks.front().context);
+}
+
+Network* Server::State::FindNetwork() {
+  const std::lock_guard lock(mutex);
+  if (session_count >= options.connection_count_max) return nullptr;
+  return &*std::ranges::min_element(networks, {}, &Network::session_count);
+}
 
 const TlsContext& Server::State::CurrentTls() {
   const auto now = std::chrono::steady_clock::now();
@@ -136,46 +158,54 @@ const TlsContext& Server::State::CurrentTls() {
 
 asio::awaitable<void> Server::State::Accept() {
   while (acceptor.is_open()) {
-    auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
+    auto [error] =
+        co_await acceptor.async_wait(tcp::acceptor::wait_read, asio::as_tuple(asio::use_awaitable));
+    Network* network = FindNetwork();
+    tcp::socket socket(network != nullptr ? network->io : networks.front().io);
+    if (!error) acceptor.accept(socket, error);
     if (error) {
       if (error == asio::error::operation_aborted || !acceptor.is_open()) break;
+      if (error == asio::error::would_block) continue;  // It has gone again.
       // Out of file descriptors and the like: wait for some to come back.
       LogWarning("accept failed: " + error.message());
-      asio::steady_timer pause(io, std::chrono::milliseconds(100));
+      asio::steady_timer pause(networks.front().io, std::chrono::milliseconds(100));
       co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
       continue;
     }
-    if (sessions.size() >= options.connection_count_max) continue;  // Closes the socket.
+    if (network == nullptr) continue;  // Closes the socket.
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
-    auto session = std::make_shared<Session>(std::move(socket), CurrentTls(), context);
-    sessions.insert(session);
+    auto session = std::make_shared<Session>(std::move(socket), CurrentTls(), network->context);
     {
       std::lock_guard lock(mutex);
       ++session_count;
+      ++network->session_count;
     }
-    asio::co_spawn(io, RunSession(std::move(session)), asio::detached);
+    asio::co_spawn(network->io, RunSession(*network, std::move(session)), asio::detached);
   }
 }
 
-asio::awaitable<void> Server::State::RunSession(std::shared_ptr<Session> session) {
+asio::awaitable<void> Server::State::RunSession(Network& network,
+                                                std::shared_ptr<Session> session) {
+  network.sessions.insert(session);
   try {
-    co_await session->Run();
+    if (!network.context.draining) co_await session->Run();
   } catch (const std::exception& exception) {
     LogError(std::string("a connection ended by an exception: ") + exception.what());
   }
   session->Abort();
-  sessions.erase(session);
+  network.sessions.erase(session);
   std::lock_guard lock(mutex);
   --session_count;
+  --network.session_count;
   changed.notify_all();
 }
 
-void Server::State::BeginDrain() {
-  context.draining = true;
+void Server::State::BeginDrain(Network& network) {
+  network.context.draining = true;
   error_code ignored;
-  acceptor.close(ignored);
-  for (const auto& session : sessions) session->Drain();
+  if (&network == &networks.front()) acceptor.close(ignored);
+  for (const auto& session : network.sessions) session->Drain();
 }
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -185,7 +215,8 @@ Server::~Server() { Stop(); }
 Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                               Dispatcher& dispatcher) {
   auto state = std::make_unique<State>(options, dispatcher);
-  ALMAGEST_TRY(const tcp::endpoint endpoint, Resolve(state->io, options.host, options.port));
+  ALMAGEST_TRY(const tcp::endpoint endpoint,
+               Resolve(state->networks.front().io, options.host, options.port));
   state->tls_stamp = Stamp(options);
   state->tls_checked = std::chrono::steady_clock::now();
   ALMAGEST_TRY(state->tls, LoadTls(options));
@@ -194,11 +225,13 @@ Result<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
   error_code error;
   state->port = state->acceptor.local_endpoint(error).port();
   State* running = state.get();
-  asio::co_spawn(state->io, running->Accept(), asio::detached);
-  state->network_thread = std::thread([running] {
-    const auto guard = asio::make_work_guard(running->io);
-    running->io.run();
-  });
+  asio::co_spawn(state->networks.front().io, running->Accept(), asio::detached);
+  for (Network& network : running->networks) {
+    network.thread = std::thread([&network] {
+      const auto guard = asio::make_work_guard(network.io);
+      network.io.run();
+    });
+  }
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
@@ -210,15 +243,17 @@ void Server::Stop() {
   if (state.stopped) return;
   state.stopped = true;
   lock.unlock();
-  asio::post(state.io, [&state] { state.BeginDrain(); });
+  for (Network& network : state.networks) {
+    asio::post(network.io, [&state, &network] { state.BeginDrain(network); });
+  }
   lock.lock();
   const auto is_quiet = [&state] { return state.session_count == 0; };
   if (!state.changed.wait_for(lock, state.options.drain_timeout, is_quiet)) {
     LogWarning("stopping with " + std::to_string(state.session_count) + " requests unanswered");
   }
   lock.unlock();
-  state.io.stop();
-  state.network_thread.join();
+  for (Network& network : state.networks) network.io.stop();
+  for (Network& network : state.networks) network.thread.join();
 }
 
 void BlockStopSignals() {

@@ -1,8 +1,9 @@
-// The HTTP/1.1 server: accepts connections, enforces limits, hands requests to a dispatcher on
-// worker threads and sends the responses in the order of the requests.
+// The HTTP/1.1 server: accepts connections, enforces limits, hands requests to a dispatcher and
+// sends the responses in the order of the requests.
 //
-// One network thread runs every connection as a coroutine and never runs a handler. Nothing of Asio
-// or Beast shows here.
+// Network threads run the connections as coroutines, each those that came to it when it had the
+// fewest. They ask the dispatcher for what it can answer at once; the rest goes to worker threads.
+// Nothing of Asio or Beast shows here.
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,7 @@ namespace almagest {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;  // 0: any free one.
+  unsigned network_threads = 2;
   unsigned worker_threads = 4;
   // PEM files, both or none: HTTPS with TLS 1.2 and up, and nothing else on the port. Changed files
   // are taken within `tls_reload_interval`, for connections made from then on; files that cannot be
@@ -43,7 +45,7 @@ struct ServerOptions {
 class Dispatcher {
  public:
   virtual ~Dispatcher() = default;
-  // With the headers read and the body not yet, on the network thread: an answer refuses the
+  // With the headers read and the body not yet, on a network thread: an answer refuses the
   // request (no route, no key), nullopt lets it in. Must be quick. `query_params` comes in as one
   // unnamed value, the raw query string; this fills it, path_params and route.
   virtual std::optional<HttpResponse> Admit(HttpRequest& request) = 0;
@@ -51,6 +53,9 @@ class Dispatcher {
   // an answer refuses the request.
   virtual bool NeedsConfirmation(const HttpRequest&) const { return false; }
   virtual std::optional<HttpResponse> Confirm(const HttpRequest&) { return std::nullopt; }
+  // On a network thread, with the body read: the answer to a request that is answered sooner than
+  // handed to a worker, and without waiting for anything; nullopt for all others. Does not throw.
+  virtual std::optional<HttpResponse> HandleAtOnce(const HttpRequest&) { return std::nullopt; }
   // On a worker. Does not throw.
   virtual HttpResponse Handle(const HttpRequest& request) = 0;
   // A response that the server makes itself (limits, timeouts, broken HTTP).

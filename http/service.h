@@ -16,6 +16,8 @@
 
 namespace almagest {
 
+class SearchPace;  // search_pace.h
+
 // Reported at `GET /`. Qdrant's clients compare `version` with their own and only warn.
 inline constexpr const char* kQdrantVersion = "1.19.0";
 inline constexpr const char* kTitle = "almagest - vector search engine that learns";
@@ -30,6 +32,7 @@ struct Service {
   WorkerPool* background = nullptr;  // For what a caller does not wait for.
   SnapshotSources snapshot_sources = {};
   const AccessRights* access = nullptr;  // nullptr: everything.
+  SearchPace* pace = nullptr;            // nullptr: nothing is answered at once.
 };
 
 bool MayRead(const Service& service, const std::string& collection);

@@ -1,13 +1,16 @@
 #include "http/session.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/http.hpp>
 #include <cctype>
 
+#include "http/response_head.h"
 #include "storage/base/log.h"
 
 namespace almagest {
@@ -185,12 +188,17 @@ asio::awaitable<bool> Session::ServeOne() {
   }
 
   Dispatcher* dispatcher = &context_.dispatcher;
-  // Named: GCC 12 destroys the closure twice when it is a temporary of a co_await expression.
-  std::function<void()> job = [exchange, dispatcher] {
-    exchange->response = dispatcher->Handle(exchange->request);
-  };
-  const bool was_run = co_await RunOnWorker(std::move(job));
-  if (!was_run) exchange->response = dispatcher->Refuse(503, kTooManyWait);
+  std::optional<HttpResponse> at_once = dispatcher->HandleAtOnce(exchange->request);
+  if (at_once) {
+    exchange->response = *std::move(at_once);
+  } else {
+    // Named: GCC 12 destroys the closure twice when it is a temporary of a co_await expression.
+    std::function<void()> job = [exchange, dispatcher] {
+      exchange->response = dispatcher->Handle(exchange->request);
+    };
+    const bool was_run = co_await RunOnWorker(std::move(job));
+    if (!was_run) exchange->response = dispatcher->Refuse(503, kTooManyWait);
+  }
   if (exchange->response.chunks && !head_only_) co_return co_await SendStream(exchange->response);
   const bool keep_alive = wants_keep_alive && !context_.draining && !exchange->response.close;
   if (!exchange->response.file.empty()) {
@@ -265,33 +273,12 @@ asio::awaitable<bool> Session::SendContinue() {
   co_return !error;
 }
 
-asio::awaitable<bool> Session::SendHead(const HttpResponse& response, bool keep_alive) {
-  http::response<http::empty_body> message;
-  message.version(11);
-  FillHead(response, message);
-  message.keep_alive(keep_alive);
-  if (response.chunks) {
-    message.chunked(true);
-  } else {
-    message.content_length(response.body.size());
-  }
-  http::response_serializer<http::empty_body> serializer(message);
-  timer_->Start(context_.options.write_timeout);
-  auto [error, count] = co_await http::async_write_header(transport_, serializer, kToken);
-  timer_->Stop();
-  co_return !error && keep_alive;
-}
-
 asio::awaitable<bool> Session::Send(HttpResponse& response, bool keep_alive) {
-  if (head_only_) co_return co_await SendHead(response, keep_alive);
-  http::response<http::string_body> message;
-  message.version(11);
-  FillHead(response, message);
-  message.keep_alive(keep_alive);
-  message.body() = std::move(response.body);
-  message.prepare_payload();
+  const std::string head = ResponseHead(response, keep_alive);
+  std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(response.body)};
+  if (head_only_) parts[1] = {};
   timer_->Start(context_.options.write_timeout);
-  auto [error, count] = co_await http::async_write(transport_, message, kToken);
+  auto [error, count] = co_await asio::async_write(transport_, parts, kToken);
   timer_->Stop();
   co_return !error && keep_alive;
 }

@@ -19,15 +19,15 @@
 
 namespace almagest {
 
-// What all sessions share. Lives as long as the network thread.
+// What all sessions of a network thread share. Lives as long as the thread.
 struct SessionContext {
   const ServerOptions& options;
   Dispatcher& dispatcher;
   WorkerPool& workers;
-  bool draining = false;  // Network thread only.
+  bool draining = false;  // This network thread only.
 };
 
-// Everything of it runs on the network thread, so nothing needs a lock.
+// Everything of it runs on one network thread, so nothing needs a lock.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   using Socket = boost::asio::ip::tcp::socket;
@@ -55,7 +55,6 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<bool> ReceiveUpload(Parser& parser, const std::string& path);
   boost::asio::awaitable<bool> SendContinue();
   boost::asio::awaitable<bool> Send(HttpResponse& response, bool keep_alive);
-  boost::asio::awaitable<bool> SendHead(const HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendFile(const HttpResponse& response, bool keep_alive);
   boost::asio::awaitable<bool> SendStream(HttpResponse& response);
   // Answers a request that could not be read, if somebody is there to read that; false.

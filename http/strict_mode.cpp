@@ -329,9 +329,9 @@ std::optional<StrictRefusal> StrictMode::Check(Service& service, const HttpReque
   }
   const auto collection = PathCollection(service, request);
   if (!collection) return std::nullopt;
+  if (!(*collection)->has_strict_mode()) return std::nullopt;
   const CollectionConfig config = (*collection)->config();
   const StrictModeConfig& strict = config.strict_mode;
-  if (!strict.active()) return std::nullopt;
   const bool is_write = IsWrite(request.method, call) || call.starts_with("/index");
   const bool is_array = HasBytes(request);
   if (is_array && is_write && (strict.upsert_max_batchsize || strict.sparse_max_length)) {

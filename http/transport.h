@@ -11,7 +11,7 @@
 
 namespace almagest {
 
-// Not thread-safe: everything on the network thread.
+// Not thread-safe: everything on its network thread.
 class Transport {
  public:
   using Socket = boost::asio::ip::tcp::socket;

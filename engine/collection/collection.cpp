@@ -30,6 +30,12 @@ Result<std::unique_ptr<Collection>> Collection::Open(uint32_t collection_id, std
 uint32_t Collection::id() const { return state_->id; }
 std::string Collection::name() const { return state_->name; }
 CollectionConfig Collection::config() const { return state_->Config(); }
+
+bool Collection::has_strict_mode() const {
+  const std::shared_lock lock(state_->config_mutex);
+  return state_->config.strict_mode.active();
+}
+
 std::shared_ptr<const CollectionView> Collection::view() const { return state_->View(); }
 
 CollectionInfo Collection::Info() const {

@@ -82,6 +82,7 @@ class Collection {
   uint32_t id() const;
   std::string name() const;
   CollectionConfig config() const;  // A copy: payload indexes and parameters change live.
+  bool has_strict_mode() const;     // config().strict_mode.active(), without the copy.
   CollectionInfo Info() const;
 
   // ---- Writes -------------------------------------------------------------------------------

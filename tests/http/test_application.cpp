@@ -72,8 +72,10 @@ HttpResponse TestApplication::Serve(HttpRequest request, const std::string& body
   return application_->Handle(request);
 }
 
-Answer TestApplication::Call(const std::string& method, const std::string& target,
-                             const std::string& body, const NameValues& headers) {
+namespace {
+
+HttpRequest MakeRequest(const std::string& method, const std::string& target,
+                        const std::string& body, const NameValues& headers) {
   HttpRequest request;
   request.method = method;
   const size_t question = target.find('?');
@@ -88,7 +90,10 @@ Answer TestApplication::Call(const std::string& method, const std::string& targe
       request.headers.emplace_back("content-type", "application/json");
     }
   }
-  HttpResponse response = Serve(std::move(request), body);
+  return request;
+}
+
+Answer ToAnswer(HttpResponse response) {
   Answer answer;
   answer.status = response.status;
   answer.text = std::move(response.body);
@@ -100,6 +105,22 @@ Answer TestApplication::Call(const std::string& method, const std::string& targe
     while (const auto piece = response.chunks()) answer.text += *piece;
   }
   return answer;
+}
+
+}  // namespace
+
+Answer TestApplication::Call(const std::string& method, const std::string& target,
+                             const std::string& body, const NameValues& headers) {
+  return ToAnswer(Serve(MakeRequest(method, target, body, headers), body));
+}
+
+std::optional<Answer> TestApplication::CallAtOnce(const std::string& target,
+                                                  const std::string& body) {
+  HttpRequest request = MakeRequest("POST", target, body, {});
+  if (application_->Admit(request)) return std::nullopt;
+  request.body = body;
+  std::optional<HttpResponse> response = application_->HandleAtOnce(request);
+  return response ? std::optional(ToAnswer(*std::move(response))) : std::nullopt;
 }
 
 std::string NpyBody(const std::string& shape, const std::vector<float>& values) {

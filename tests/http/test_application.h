@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "http/application.h"
@@ -32,6 +33,8 @@ class TestApplication {
   // `target` is a path with an optional query string.
   Answer Call(const std::string& method, const std::string& target, const std::string& body = "",
               const NameValues& headers = {});
+  // What a network thread answers to a POST without a worker; nullopt: it leaves it to one.
+  std::optional<Answer> CallAtOnce(const std::string& target, const std::string& body);
   // Closes the database and opens it again.
   void Restart();
   const std::filesystem::path& folder() const { return folder_; }
