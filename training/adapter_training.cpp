@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "storage/base/check.h"
 #include "storage/base/checksum.h"
+#include "training/adapter_fold.h"
+#include "training/candidate_race.h"
 #include "training/contrastive_loss.h"
 #include "training/metrics.h"
 #include "training/mine_negatives.h"
@@ -27,6 +30,9 @@ constexpr double kGradedStart = 4;
 constexpr double kScaleRate = 0.01;
 constexpr double kMomentum = 0.9;
 
+// Of how unequal the loads of a mixture's experts are: 0 to their number less 1.
+constexpr double kBalanceWeight = 0.5;
+
 constexpr double kFactorGain = 0.001;  // Less is no reason to change what was learned.
 
 class Run {
@@ -39,6 +45,7 @@ class Run {
         device_(space.tensors().device),
         residual_(candidate, options, space.dimension(), seed, device_) {
     const torch::NoGradGuard no_grad;
+    ALMAGEST_CHECK(candidate.start.query_residual.hidden == 0);
     base_documents_ = space.tensors().documents;
     if (static_cast<int64_t>(data.corpus.size()) != space.document_count()) {
       base_documents_ = base_documents_.index_select(0, ToIndex(data.corpus, device_));
@@ -61,6 +68,7 @@ class Run {
       mean_query_length_ = std::max(queries_.norm(2, 1).mean().item<double>(), 1e-12);
       queries_ = queries_ / mean_query_length_;
     }
+    residual_.PlaceExperts(queries_, seed);
     validation_count_ =
         std::min(data.validation.size(), static_cast<size_t>(options.validation_queries_max));
     if (validation_count_ > 0) {
@@ -138,6 +146,23 @@ class Run {
   }
 
   torch::Tensor Loss(const Batch& batch) const {
+    const torch::Tensor rows = queries_.index_select(0, ToIndex(batch.queries, device_));
+    const torch::Tensor loss = RankingLoss(batch, rows);
+    const torch::Tensor loads = residual_.ExpertLoads(rows, false);
+    if (!loads.defined()) return loss;
+    // E sum p^2 - 1: 0 where all experts get as much (after Shazeer et al. 2017).
+    const auto experts = static_cast<double>(loads.size(0));
+    return loss + kBalanceWeight * (experts * loads.square().sum() - 1);
+  }
+
+  // What each expert of a mixture gets of the training queries; empty for other shapes.
+  std::vector<float> ExpertLoads() const {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor loads = residual_.ExpertLoads(queries_, true);
+    return loads.defined() ? ToVector(loads) : std::vector<float>();
+  }
+
+  torch::Tensor RankingLoss(const Batch& batch, const torch::Tensor& query_rows) const {
     const auto rows = static_cast<int64_t>(batch.queries.size());
     const auto columns = static_cast<int64_t>(batch.columns.size());
     const torch::Tensor column_index = ToIndex(batch.columns, device_);
@@ -152,8 +177,7 @@ class Run {
       excluded = excluded.logical_or(
           copies.logical_and(Mask(batch.confirmed, rows, columns).logical_not()));
     }
-    const torch::Tensor queries = residual_.Queries(
-        queries_.index_select(0, ToIndex(batch.queries, device_)), distance_, false);
+    const torch::Tensor queries = residual_.Queries(query_rows, distance_, false);
     const torch::Tensor documents =
         residual_.Documents(documents_.index_select(0, column_index), distance_, false);
     const torch::Tensor weights = ToTensor(batch.weights, {rows}, device_);
@@ -230,28 +254,6 @@ class Run {
   torch::Tensor bias_;
 };
 
-// The start and the learned part as one affine map on each side.
-LinearAdapter Fold(const Candidate& candidate, const ResidualMap& residual, double query_length) {
-  LinearAdapter adapter = candidate.start;
-  const int64_t d = adapter.dimension;
-  const torch::Tensor learned = residual.Matrix();
-  const auto fold = [&](std::vector<float>* weight, std::vector<float>* bias) {
-    const auto matrix = ToTensor(*weight, {d, d}, torch::kCPU).to(torch::kFloat64);
-    const auto vector = ToTensor(*bias, {d}, torch::kCPU).to(torch::kFloat64);
-    *weight = ToVector(learned.mm(matrix));
-    *bias = ToVector(learned.mv(vector));
-  };
-  fold(&adapter.query_weight, &adapter.query_bias);
-  const std::vector<float> shift = ToVector(residual.Shift() * query_length);
-  for (size_t i = 0; i < shift.size(); ++i) adapter.query_bias[i] += shift[i];
-  if (candidate.maps_documents) {
-    fold(&adapter.document_weight, &adapter.document_bias);
-    adapter.maps_documents = true;
-  }
-  adapter.kind = adapter.maps_documents ? "two_sided_linear" : QueryKind(candidate.shape);
-  return adapter;
-}
-
 // The map by the rate of its shape; the two scalars of the graded loss by one of their own.
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const Run& run, const Candidate& candidate,
                                                        const TrainingOptions& options) {
@@ -274,19 +276,6 @@ std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const Run& run, const Can
   }
   return std::make_unique<torch::optim::AdamW>(
       groups, torch::optim::AdamWOptions(rate).weight_decay(options.weight_decay));
-}
-
-// A candidate this far behind the best so far, after this many steps, will not win any more.
-constexpr int64_t kRaceSteps = 100;
-constexpr double kRaceMargin = 0.02;
-
-bool IsBehind(const std::vector<LossPoint>& curve, const std::vector<LossPoint>& rival) {
-  if (curve.empty() || rival.empty() || curve.back().step < kRaceSteps) return false;
-  const LossPoint& latest = curve.back();
-  const auto same = std::find_if(rival.begin(), rival.end(),
-                                 [&](const LossPoint& point) { return point.step == latest.step; });
-  return same != rival.end() &&
-         latest.validation_ndcg_at_10 < same->validation_ndcg_at_10 - kRaceMargin;
 }
 
 }  // namespace
@@ -391,7 +380,8 @@ Result<TrainedCandidate> TrainCandidate(const VectorSpace& space, const Training
     result.change_factor = BestFactor(result.validation_by_factor);
   }
   run.residual().RestoreAverage(ResidualMap::Scaled(candidate.shape, best, result.change_factor));
-  result.adapter = Fold(candidate, run.residual(), run.mean_query_length());
+  result.expert_loads = run.ExpertLoads();
+  result.adapter = FoldAdapter(candidate, run.residual(), run.mean_query_length());
   return result;
 }
 

@@ -30,7 +30,8 @@ struct LossPoint {
   double validation_ndcg_at_10 = 0;  // 0 where there is no validation.
 };
 
-enum class Shape { kFull, kLowRank, kDiagonal, kOrthogonal };  // residual_map.h
+// residual_map.h
+enum class Shape { kFull, kLowRank, kDiagonal, kOrthogonal, kMlp, kMixture };
 
 // How the loss is descended. Adam scales every weight's step by itself: fast, but with little data
 // it moves all D^2 weights, also where the data say nothing. Descent along the normalised gradient
@@ -43,8 +44,8 @@ struct Candidate {
   std::string name;  // For the loss curve and the log.
   Shape shape = Shape::kFull;
   bool maps_documents = true;  // The same map on both sides; false: on queries only, documents
-                               // stay as `start` has them.
-  LinearAdapter start;         // Identity or whitening.
+                               // stay as `start` has them. With a hidden layer always false.
+  LinearAdapter start;         // Identity, whitening or another linear map.
   // Above 0: the start is the matched whitening map of this power (space_geometry.h). It learns
   // from judged pairs, so it is fitted anew to the queries of every training.
   double matched_power = 0;
@@ -59,19 +60,23 @@ struct Candidate {
   int64_t candidates_left = 0;   // To be trained after this one; for the estimate of time only.
   std::vector<LossPoint> rival;  // Of the best candidate so far: who is clearly behind it at the
                                  // same step stops early.
+  // Where there is one, the start is what this one gives, a linear map without `first`, trained on
+  // the queries of every training anew (recipe_training.h).
+  std::shared_ptr<const Candidate> first = nullptr;
 
   bool Learns() const { return steps > 0 || matched_power > 0; }
 };
 
 struct TrainedCandidate {
-  LinearAdapter adapter;  // `start` and the learned part folded into one map.
+  LinearAdapter adapter;  // `start` and the learned part folded into one.
   std::vector<LossPoint> curve;
   int64_t best_step = 0;
   double validation_ndcg_at_10 = 0;  // At best_step.
   // The same with the learned change times each of kChangeFactors; empty without validation.
   std::vector<double> validation_by_factor;
-  double change_factor = 1;   // The one applied to `adapter`.
-  NegativeHardness hardness;  // Of the negatives mined last, by the map as it was then.
+  double change_factor = 1;         // The one applied to `adapter`.
+  NegativeHardness hardness;        // Of the negatives mined last, by the map as it was then.
+  std::vector<float> expert_loads;  // Of a mixture: what each gets of the training queries.
 };
 
 // A change learned from little data may be worth more at a part of its size, and one stopped early

@@ -1,5 +1,6 @@
 #include "training/bridge_space.h"
 
+#include "training/query_residual.h"
 #include "training/vector_space_tensors.h"
 
 namespace almagest::training {
@@ -15,7 +16,7 @@ struct SideTensors {
 
   torch::Tensor ServeQueries(const torch::Tensor& rows) const {
     if (version == nullptr) return Normalised(rows, distance);
-    return MapRows(rows, version->query_weight, version->query_bias, distance);
+    return MapQueries(rows, *version, distance);
   }
 };
 

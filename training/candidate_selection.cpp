@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "storage/base/checksum.h"
+#include "training/candidate_explanation.h"
 #include "training/evaluation.h"
 #include "training/recipe_training.h"
 #include "training/space_geometry.h"
@@ -24,7 +25,9 @@ constexpr double kMatchedPowers[] = {0.5, 0.75, 1};
 constexpr int64_t kMatchedDimensions = 4096;  // The axes of more take minutes, in every fold.
 constexpr size_t kCrossValidationQueries = 400;
 constexpr int kFolds = 5;
-constexpr double kTuningTimeShare = 0.7;  // Of the time budget.
+constexpr double kChance = 0.15;  // Standard error of a difference, times root(queries).
+constexpr size_t kHiddenLayerQueries = 2000;  // Fewer have nothing to gain (learning.md).
+constexpr double kTuningTimeShare = 0.7;      // Of the time budget.
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 constexpr int64_t kPowerScores = 35'000'000;  // Query-document scores a tried power may cost.
 
@@ -79,22 +82,28 @@ class Selector {
       if (!CrossValidates() && i > 0) candidate.rival = trained[best].curve;
       progress_->Phase("training");
       // Each candidate gets its share of what the start left, so that none is starved.
+      const size_t to_come = LearnsHiddenLayers() && candidates.back().first == nullptr ? 4 : 2;
       const double deadline = begun + (budget - begun) * static_cast<double>(i + 1) /
-                                          static_cast<double>(candidates.size() + 2);
+                                          static_cast<double>(candidates.size() + to_come);
       ALMAGEST_TRY(TrainedCandidate result, TryOut(candidate, deadline));
       selection.candidates.push_back(Record(candidate, result));
       trained.push_back(std::move(result));
-      const bool handicapped = matched.matched_power > 0 && candidate.matched_power == 0;
-      if (trained[i].validation_ndcg_at_10 >
-          trained[best].validation_ndcg_at_10 + (handicapped ? Chance() : 0)) {
-        best = i;
+      if (Beats(candidate, trained[i], candidates[best], trained[best], matched)) best = i;
+      if (left > 0 || candidate.first || trained[best].best_step == 0 ||
+          config_.objective != Objective::kAuto) {
+        continue;
       }
-      // The best full map once more, by the other descent.
-      if (left == 0 && candidate.descent == Descent::kAdam && trained[best].best_step > 0 &&
-          candidates[best].shape == Shape::kFull && config_.objective == Objective::kAuto) {
+      // The best full map once more, by the other descent. Then, since many queries may want more
+      // than one linear map, hidden layers on top of the best.
+      if (candidate.descent == Descent::kAdam && candidates[best].shape == Shape::kFull) {
         candidates.push_back(candidates[best]);
         candidates.back().descent = Descent::kNormalised;
         candidates.back().name += "_normalised";
+      } else if (LearnsHiddenLayers()) {
+        const size_t linear = best;
+        for (const Shape shape : {Shape::kMixture, Shape::kMlp}) {
+          candidates.push_back(OnTopOf(candidates[linear], trained[linear], shape));
+        }
       }
     }
     if (config_.options.tunes_temperature && trained[best].best_step > 0) {
@@ -110,7 +119,12 @@ class Selector {
                        : selection.recipe.neighbours        ? kMatchedNeighbours
                        : selection.recipe.matched_power > 0 ? kMatchedWhitening
                                                             : candidates[best].start.kind;
-    selection.explanation = Explain(selection, winner);
+    selection.explanation = ExplainChoice(
+        selection, winner,
+        CrossValidates() ? std::to_string(kFolds) + " folds of " + std::to_string(known_.size()) +
+                               " judged queries, each fold judged by maps that did not see it"
+                         : std::to_string(validation_.size()) + " validation queries",
+        Chance());
     if (!selection.recipe.Learns()) {
       selection.adapter = candidates[best].start;  // Exactly, without a fold's rounding.
     } else if (CrossValidates() ||
@@ -205,17 +219,15 @@ class Selector {
             basis.RotatedMap(selection.whitening_power), matches, true);
       }
     }
-    if (objective == Objective::kQueryLinear) {
-      add("query_linear", Shape::kFull, false, identity);
-    }
-    if (objective == Objective::kQueryLowRank) {
-      add("query_low_rank", Shape::kLowRank, false, identity);
-    }
-    if (objective == Objective::kQueryOrthogonal) {
-      add("query_orthogonal", Shape::kOrthogonal, false, identity);
-    }
-    if (objective == Objective::kQueryDiagonal) {
-      add("query_diagonal", Shape::kDiagonal, false, identity);
+    static constexpr std::pair<Objective, Shape> kOfQueriesAlone[] = {
+        {Objective::kQueryDiagonal, Shape::kDiagonal},
+        {Objective::kQueryLowRank, Shape::kLowRank},
+        {Objective::kQueryOrthogonal, Shape::kOrthogonal},
+        {Objective::kQueryLinear, Shape::kFull},
+        {Objective::kQueryMlp, Shape::kMlp},
+        {Objective::kQueryMixture, Shape::kMixture}};
+    for (const auto& [asked, shape] : kOfQueriesAlone) {
+      if (objective == asked) add(ObjectiveName(asked), shape, false, identity);
     }
     return candidates;
   }
@@ -223,7 +235,7 @@ class Selector {
   static CandidateRecord Record(const Candidate& candidate, const TrainedCandidate& result) {
     return {
         candidate.name,       result.curve,          result.best_step, result.validation_ndcg_at_10,
-        result.change_factor, candidate.temperature, result.hardness};
+        result.change_factor, candidate.temperature, result.hardness,  result.expert_loads};
   }
 
   // The winner once more at half the temperature and at twice, and on in the direction that
@@ -250,46 +262,33 @@ class Selector {
     return {};
   }
 
-  // Of the choice, in plain words and with its numbers.
-  std::string Explain(const Selection& selection, const TrainedCandidate& winner) const {
-    char text[640];
-    const double start = winner.curve.empty() ? 0 : winner.curve.front().validation_ndcg_at_10;
-    std::string others;
-    for (const CandidateRecord& record : selection.candidates) {
-      std::snprintf(text, sizeof text, "%s%s %.4f", others.empty() ? "" : ", ", record.name.c_str(),
-                    record.validation_ndcg_at_10);
-      others += text;
-    }
-    std::string rule;
-    if (selection.recipe.matched_power > 0) {
-      std::snprintf(text, sizeof text,
-                    " With so few queries, a map that does not start from judged pairs must lead "
-                    "by more than %.4f.",
-                    Chance());
-      rule = text;
-    }
-    const std::string judge =
-        CrossValidates() ? std::to_string(kFolds) + " folds of " + std::to_string(known_.size()) +
-                               " judged queries, each fold judged by maps that did not see it"
-                         : std::to_string(validation_.size()) + " validation queries";
-    std::snprintf(
-        text, sizeof text,
-        "Chosen: %s, nDCG@10 %.4f (its start, before any step: %.4f) after %ld steps, the "
-        "learned change times %g, measured on %s. Tried: ",
-        selection.winner.c_str(), winner.validation_ndcg_at_10, start,
-        static_cast<long>(winner.best_step), winner.change_factor, judge.c_str());
-    return text + others + "." + rule;
-  }
-
   std::vector<int32_t> KnownRows() const {
     std::vector<int32_t> rows;
     for (const JudgedQuery& query : known_) rows.push_back(query.query);
     return rows;
   }
 
+  bool LearnsHiddenLayers() const {
+    return config_.objective == Objective::kAuto && known_.size() >= kHiddenLayerQueries;
+  }
+
+  // Whether a candidate is preferred to the best so far. What costs searches more must lead by a
+  // standard error, also over its start, which is a map below with the change scaled.
+  bool Beats(const Candidate& candidate, const TrainedCandidate& result, const Candidate& best,
+             const TrainedCandidate& of_best, const Candidate& matched) const {
+    double bar = of_best.validation_ndcg_at_10;
+    if (candidate.first && !best.first) {
+      bar = std::max(bar, result.curve.front().validation_ndcg_at_10) +
+            kChance / std::sqrt(static_cast<double>(validation_.size()));
+    } else if (matched.matched_power > 0 && candidate.matched_power == 0) {
+      bar += Chance();
+    }
+    return result.validation_ndcg_at_10 > bar;
+  }
+
   // About a standard error of the difference between two maps. Of what is closer, the start from
-  // judged pairs is preferred: it has less to be lucky with (Breiman et al. 1984).
-  double Chance() const { return 0.15 / std::sqrt(static_cast<double>(known_.size())); }
+  // judged pairs is preferred, having less to be lucky with (Breiman et al. 1984).
+  double Chance() const { return kChance / std::sqrt(static_cast<double>(known_.size())); }
 
   // With few queries one validation set would choose by chance.
   bool CrossValidates() const { return known_.size() < kCrossValidationQueries; }
@@ -305,6 +304,7 @@ class Selector {
     std::vector<double> by_factor(std::size(kChangeFactors), 0.0);
     size_t longest = 0;
     NegativeHardness hardness;
+    TrainedCandidate average;
     for (int fold = 0; fold < kFolds; ++fold) {
       const std::vector<JudgedQuery> train = Fold(fold, false);
       const std::vector<JudgedQuery> validation = Fold(fold, true);
@@ -322,8 +322,8 @@ class Selector {
       curves.push_back(std::move(result.curve));
       longest = std::max(longest, curves.back().size());
       hardness.Add(result.hardness);
+      average.expert_loads = result.expert_loads;
     }
-    TrainedCandidate average;
     average.hardness = hardness;
     average.adapter = candidate.start;
     for (size_t at = 0; at < longest; ++at) {

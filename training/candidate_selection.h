@@ -21,7 +21,8 @@ struct CandidateRecord {
   double validation_ndcg_at_10 = 0;
   double change_factor = 1;  // What the learned change was multiplied by (adapter_training.h).
   double temperature = 0;
-  NegativeHardness hardness;  // Of the negatives mined last; of folds, all of them together.
+  NegativeHardness hardness;        // Of the negatives mined last; of folds, all of them together.
+  std::vector<float> expert_loads;  // Of a mixture (adapter_training.h); of folds, of the last.
 };
 
 struct Selection {

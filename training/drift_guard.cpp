@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "training/query_residual.h"
 #include "training/vector_space_tensors.h"
 
 namespace almagest::training {
@@ -61,7 +62,7 @@ class Served {
 
  private:
   torch::Tensor Queries(const torch::Tensor& base) const {
-    return MapRows(base, version_.query_weight, version_.query_bias, distance_);
+    return MapQueries(base, version_, distance_);
   }
 
   const LinearAdapter& version_;

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "storage/base/residual_tensors.h"
+
 namespace almagest::training {
 namespace {
 
@@ -90,6 +92,8 @@ class Reader {
 Result<> ReadOptions(const Json& object, int64_t dimension, TrainingOptions* o) {
   Reader in(object, "options.");
   ALMAGEST_TRY_VOID(in.Integer("rank", 1, dimension, &o->rank));
+  ALMAGEST_TRY_VOID(in.Integer("hidden", 1, kHiddenMax, &o->hidden));
+  ALMAGEST_TRY_VOID(in.Integer("experts", 2, kExpertsMax, &o->experts));
   const Json* temperature = in.Find("temperature");
   o->tunes_temperature = temperature != nullptr && *temperature == "auto";
   if (!o->tunes_temperature) {
@@ -144,13 +148,13 @@ Result<> ReadGate(const Json& object, GateOptions* g) {
 Result<Objective> ParseObjective(const std::string& name) {
   for (const Objective objective :
        {Objective::kAuto, Objective::kQueryDiagonal, Objective::kQueryLowRank,
-        Objective::kQueryOrthogonal, Objective::kQueryLinear, Objective::kTwoSidedLinear,
-        Objective::kWhitening}) {
+        Objective::kQueryOrthogonal, Objective::kQueryLinear, Objective::kQueryMlp,
+        Objective::kQueryMixture, Objective::kTwoSidedLinear, Objective::kWhitening}) {
     if (name == ObjectiveName(objective)) return objective;
   }
   return Bad("objective is '" + name +
              "', it must be auto, query_diagonal, query_low_rank, query_orthogonal, query_linear, "
-             "two_sided_linear or whitening");
+             "query_mlp, query_mixture, two_sided_linear or whitening");
 }
 
 Result<> ReadVersions(Reader* in, JobConfig* config) {
@@ -188,6 +192,10 @@ const char* ObjectiveName(Objective objective) {
       return "query_orthogonal";
     case Objective::kQueryLinear:
       return "query_linear";
+    case Objective::kQueryMlp:
+      return "query_mlp";
+    case Objective::kQueryMixture:
+      return "query_mixture";
     case Objective::kTwoSidedLinear:
       return "two_sided_linear";
     case Objective::kWhitening:
@@ -241,6 +249,11 @@ Result<JobConfig> ParseJobConfig(std::string_view json) {
   if (const Json* options = in.Find("options"); options != nullptr) {
     if (!options->is_object()) return Bad("options must be an object");
     ALMAGEST_TRY_VOID(ReadOptions(*options, config.dimension, &config.options));
+  }
+  if (const int64_t units = config.options.experts * config.options.rank;
+      config.objective == Objective::kQueryMixture && units > kHiddenMax) {
+    return Bad("options.experts times options.rank is " + std::to_string(units) +
+               ", the limit is " + std::to_string(kHiddenMax));
   }
   if (const Json* gate = in.Find("gate"); gate != nullptr) {
     if (!gate->is_object()) return Bad("gate must be an object");

@@ -17,6 +17,8 @@ enum class Objective {
   kQueryLowRank,
   kQueryOrthogonal,
   kQueryLinear,
+  kQueryMlp,
+  kQueryMixture,
   kTwoSidedLinear,
   kWhitening
 };
@@ -25,7 +27,9 @@ enum class DeviceChoice { kAuto, kCpu, kCuda };
 // Every field has a key of the same name under "options"; the ranges are in job_config.cpp and in
 // docs/job-folder.md. An unknown key is refused.
 struct TrainingOptions {
-  int64_t rank = 32;               // Of the query-side residual A B.
+  int64_t rank = 32;               // Of the query-side residual A B, and of each expert.
+  int64_t hidden = 128;            // Units of an mlp.
+  int64_t experts = 4;             // Of a mixture; rank times as many units.
   double temperature = 0.05;       // InfoNCE; scores are divided by it.
   bool tunes_temperature = false;  // "auto": the winner is tried with others, too.
   bool graded_loss = false;        // BiXSE: the grade is the target. False: InfoNCE.

@@ -9,8 +9,6 @@
 namespace almagest::training {
 namespace {
 
-constexpr char kFormatVersion[] = "1";
-
 Result<std::vector<float>> ReadTensor(const Safetensors& file, const std::string& name,
                                       std::initializer_list<int64_t> shape) {
   ALMAGEST_TRY(const auto values, file.Float32(name, std::vector<int64_t>(shape)));
@@ -26,11 +24,6 @@ std::string Metadata(const Safetensors& file, const std::string& key) {
 }
 
 Result<LinearAdapter> Decode(const Safetensors& file, int64_t dimension) {
-  if (Metadata(file, "format_version") != kFormatVersion) {
-    return Fail(ErrorCode::kCorruption, "adapter format_version is '" +
-                                            Metadata(file, "format_version") +
-                                            "', this program reads 1");
-  }
   if (Metadata(file, "dimension") != std::to_string(dimension)) {
     return Fail(ErrorCode::kCorruption, "adapter dimension is '" + Metadata(file, "dimension") +
                                             "', expected " + std::to_string(dimension));
@@ -41,6 +34,7 @@ Result<LinearAdapter> Decode(const Safetensors& file, int64_t dimension) {
                 "adapter document_side is '" + side + "', it must be identity or linear");
   }
   LinearAdapter adapter;
+  ALMAGEST_TRY(adapter.query_residual, ReadResidual(file, dimension));
   adapter.dimension = dimension;
   adapter.kind = Metadata(file, "kind");
   adapter.maps_documents = side == "linear";
@@ -79,7 +73,6 @@ Result<> WriteAdapter(const std::filesystem::path& path, const LinearAdapter& ad
   const int64_t d = adapter.dimension;
   ALMAGEST_CHECK(adapter.query_weight.size() == static_cast<size_t>(d * d));
   SafetensorsWriter writer;
-  writer.SetMetadata("format_version", kFormatVersion);
   writer.SetMetadata("kind", adapter.kind);
   writer.SetMetadata("document_side", adapter.maps_documents ? "linear" : "identity");
   writer.SetMetadata("dimension", std::to_string(d));
@@ -88,6 +81,7 @@ Result<> WriteAdapter(const std::filesystem::path& path, const LinearAdapter& ad
   writer.AddFloat32("query_bias", {d}, adapter.query_bias);
   writer.AddFloat32("document_weight", {d, d}, adapter.document_weight);
   writer.AddFloat32("document_bias", {d}, adapter.document_bias);
+  AddResidual(adapter.query_residual, d, &writer);
   return writer.Write(path);
 }
 

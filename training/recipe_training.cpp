@@ -29,6 +29,20 @@ LinearAdapter MatchedStart(const WhiteningBasis& matched, const Candidate& candi
   return start;
 }
 
+Candidate OnTopOf(Candidate below, const TrainedCandidate& trained, Shape shape) {
+  Candidate candidate;
+  candidate.name = below.name + (shape == Shape::kMlp ? "_mlp" : "_mixture");
+  candidate.shape = shape;
+  candidate.maps_documents = false;
+  candidate.start = trained.adapter;
+  candidate.steps = below.steps;
+  candidate.temperature = below.temperature;
+  below.steps = trained.best_step;
+  below.change_factor = trained.change_factor;
+  candidate.first = std::make_shared<const Candidate>(std::move(below));
+  return candidate;
+}
+
 int64_t RecipeRuns(size_t queries) {
   return std::clamp<int64_t>(kRunQueries / static_cast<int64_t>(queries + 1), 1, kRunsMax);
 }
@@ -36,6 +50,9 @@ int64_t RecipeRuns(size_t queries) {
 Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const JudgedQuery> judged,
                                   Candidate recipe, const JobConfig& config, int64_t runs,
                                   Progress* progress) {
+  if (recipe.first) {
+    ALMAGEST_TRY(recipe.start, TrainRecipe(space, judged, *recipe.first, config, runs, progress));
+  }
   const TrainingData data = TrainingCorpus(space, judged, config).MakeData(judged, {});
   if (recipe.matched_power > 0) {
     std::vector<int32_t> rows;
@@ -44,6 +61,8 @@ Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const Judg
     recipe.start = MatchedStart(plain.Matched(space, judged), recipe, space, judged);
   }
   if (recipe.steps == 0) return recipe.start;
+  // Units of two runs have nothing to do with each other, so that their mean is no map.
+  if (recipe.shape == Shape::kMlp || recipe.shape == Shape::kMixture) runs = 1;
   LinearAdapter adapter;
   std::vector<float> LinearAdapter::*const parts[] = {
       &LinearAdapter::query_weight, &LinearAdapter::query_bias, &LinearAdapter::document_weight,

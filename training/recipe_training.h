@@ -21,11 +21,16 @@ namespace almagest::training {
 LinearAdapter MatchedStart(const WhiteningBasis& matched, const Candidate& candidate,
                            const VectorSpace& space, std::span<const JudgedQuery> judged);
 
+// A candidate that learns a hidden layer of queries, `shape`, on top of what the linear candidate
+// `below` was trained to: documents stay as that has them.
+Candidate OnTopOf(Candidate below, const TrainedCandidate& trained, Shape shape);
+
 // How many runs are worth averaging: where queries are few, steps are cheap and luck is large.
 int64_t RecipeRuns(size_t queries);
 
 // The recipe trained again, on exactly the queries given: the mean of `runs` maps of different
-// seeds (each a different draw of batches; all start at the same map, so their mean is one, too).
+// seeds (each a different draw of batches; all start at the same map, so their mean is one, too),
+// or one run where the map has a hidden layer, of which there is no mean.
 // No deadline: the number of steps is known, and so is their pace. kInternal if a loss diverged.
 Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const JudgedQuery> judged,
                                   Candidate recipe, const JobConfig& config, int64_t runs,

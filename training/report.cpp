@@ -85,6 +85,10 @@ Json ToJson(const Selection& selection) {
                           {"validation_ndcg_at_10", Number(candidate.validation_ndcg_at_10)},
                           {"hardness", ToJson(candidate.hardness)},
                           {"curve", std::move(curve)}});
+    if (candidate.expert_loads.empty()) continue;
+    Json loads = Json::array();
+    for (const float load : candidate.expert_loads) loads.push_back(Number(load));
+    candidates.back()["expert_loads"] = std::move(loads);
   }
   return candidates;
 }

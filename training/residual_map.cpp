@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "storage/base/check.h"
 #include "storage/base/checksum.h"
+#include "training/query_residual.h"
 #include "training/vector_space_tensors.h"
 
 namespace almagest::training {
@@ -43,13 +45,20 @@ const char* QueryKind(Shape shape) {
       return "query_diagonal";
     case Shape::kOrthogonal:
       return "query_orthogonal";
+    case Shape::kMlp:
+      return "query_mlp";
+    case Shape::kMixture:
+      return "query_mixture";
   }
   return "query_linear";
 }
 
+bool HasHiddenLayer(Shape shape) { return shape == Shape::kMlp || shape == Shape::kMixture; }
+
 ResidualMap::ResidualMap(const Candidate& candidate, const TrainingOptions& options,
                          int64_t dimension, uint64_t seed, const torch::Device& device)
     : shape_(candidate.shape), maps_documents_(candidate.maps_documents) {
+  ALMAGEST_CHECK(!(maps_documents_ && HasHiddenLayer(shape_)));
   const int64_t d = dimension;
   const auto zeros = [&](torch::IntArrayRef shape) {
     return torch::zeros(shape, torch::dtype(torch::kFloat32).device(device));
@@ -74,6 +83,17 @@ ResidualMap::ResidualMap(const Candidate& candidate, const TrainingOptions& opti
     case Shape::kOrthogonal:
       parameters_.push_back(normal(std::min(kReflectionPairs, d)).repeat_interleave(2, 0));
       break;
+    case Shape::kMlp:
+      parameters_.push_back(normal(options.hidden));
+      parameters_.push_back(zeros({options.hidden}));
+      parameters_.push_back(zeros({d, options.hidden}));
+      break;
+    case Shape::kMixture:
+      parameters_.push_back(normal(options.experts * options.rank));
+      parameters_.push_back(zeros({options.experts, d}));
+      parameters_.push_back(zeros({options.experts}));
+      parameters_.push_back(zeros({d, options.experts * options.rank}));
+      break;
   }
   average_ = Copies(parameters_);
   for (torch::Tensor& parameter : parameters_) parameter.set_requires_grad(true);
@@ -88,6 +108,10 @@ torch::Tensor ResidualMap::Change(const torch::Tensor& rows,
       return rows.mm(p[1].t()).mm(p[2].t());
     case Shape::kDiagonal:
       return rows * p[1];
+    case Shape::kMlp:
+      return MlpHidden(rows, p[1], p[2]).mm(p[3].t());
+    case Shape::kMixture:
+      return MixtureHidden(rows.mm(p[1].t()), Routes(rows, p[2], p[3])).mm(p[4].t());
     case Shape::kOrthogonal:
       break;
   }
@@ -111,6 +135,21 @@ torch::Tensor ResidualMap::Documents(const torch::Tensor& rows, Distance distanc
   return Normalised(rows + Change(rows, averaged ? average_ : parameters_), distance);
 }
 
+void ResidualMap::PlaceExperts(const torch::Tensor& rows, uint64_t seed) {
+  if (shape_ != Shape::kMixture) return;
+  const torch::NoGradGuard no_grad;
+  const StartingRoutes routes = RoutesByCentres(rows, parameters_[3].size(0), seed);
+  parameters_[2].copy_(routes.weight);
+  parameters_[3].copy_(routes.bias);
+  average_ = Copies(parameters_);
+}
+
+torch::Tensor ResidualMap::ExpertLoads(const torch::Tensor& rows, bool averaged) const {
+  if (shape_ != Shape::kMixture) return {};
+  const auto& p = averaged ? average_ : parameters_;
+  return Routes(rows, p[2], p[3]).mean(0);
+}
+
 void ResidualMap::UpdateAverage(int64_t step) {
   const torch::NoGradGuard no_grad;
   const double keep = std::min(kAverageDecay, static_cast<double>(step) / (10.0 + step));
@@ -121,6 +160,7 @@ void ResidualMap::UpdateAverage(int64_t step) {
 
 torch::Tensor ResidualMap::Matrix() const {
   const torch::NoGradGuard no_grad;
+  ALMAGEST_CHECK(!HasHiddenLayer(shape_));
   // Change(e_i) is row i of (W - I)^T.
   const int64_t d = average_[0].size(0);
   std::vector<torch::Tensor> p;
@@ -130,6 +170,14 @@ torch::Tensor ResidualMap::Matrix() const {
 }
 
 torch::Tensor ResidualMap::Shift() const { return average_[0].to(torch::kCPU, torch::kFloat64); }
+
+HiddenLayer ResidualMap::Hidden() const {
+  ALMAGEST_CHECK(HasHiddenLayer(shape_));
+  std::vector<torch::Tensor> p;
+  for (const torch::Tensor& value : average_) p.push_back(value.to(torch::kCPU, torch::kFloat64));
+  if (shape_ == Shape::kMlp) return {p[1], p[2], p[3], {}, {}};
+  return {p[1], torch::zeros({p[1].size(0)}, torch::kFloat64), p[4], p[2], p[3]};
+}
 
 std::vector<torch::Tensor> ResidualMap::CopyAverage() const { return Copies(average_); }
 
@@ -143,7 +191,7 @@ std::vector<torch::Tensor> ResidualMap::Scaled(Shape shape,
   std::vector<torch::Tensor> scaled = Copies(average);
   if (shape == Shape::kOrthogonal) return scaled;
   scaled.front().mul_(factor);
-  scaled.back().mul_(factor);  // P, B or g: the change is linear in it.
+  scaled.back().mul_(factor);  // P, B, g or U: the change is linear in it.
   return scaled;
 }
 

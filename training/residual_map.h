@@ -19,9 +19,27 @@ namespace almagest::training {
 //   kOrthogonal  W = H_1 H_2 .. H_2k, the product of Householder reflections H = I - 2 v v^T / v.v
 //                in pairs that start equal, so that each pair starts as the identity; inner
 //                products between documents stay as they are
-// All start at the identity up to rounding and can be folded into one matrix. What is validated and
+// and, of queries alone, by what they add to x, with H hidden units:
+//   kMlp         U max(V x + c, 0)             2 D H
+//   kMixture     U (V x * softmax(R x + s)), where the H units belong to E experts, H / E each, and
+//                are weighed by what the routes R, s give their expert: E low-rank maps, of which
+//                each query has its own blend
+// All start at the identity up to rounding (P, B, g and U at zero). The linear ones can be folded
+// into one matrix, the others into the non-linear part of an adapter. What is validated and
 // kept is the moving average of the parameters over the last steps, which is smoother than any
 // single step (Polyak & Juditsky 1992).
+
+bool HasHiddenLayer(Shape shape);  // kMlp, kMixture.
+
+// The parameters of a kMlp or kMixture, double precision on the CPU.
+struct HiddenLayer {
+  torch::Tensor weight;        // V [H, D]
+  torch::Tensor bias;          // c [H]
+  torch::Tensor output;        // U [D, H]
+  torch::Tensor route_weight;  // R [E, D]; undefined for a kMlp.
+  torch::Tensor route_bias;    // s [E]
+};
+
 class ResidualMap {
  public:
   ResidualMap(const Candidate& candidate, const TrainingOptions& options, int64_t dimension,
@@ -32,10 +50,19 @@ class ResidualMap {
   torch::Tensor Queries(const torch::Tensor& rows, Distance distance, bool averaged) const;
   torch::Tensor Documents(const torch::Tensor& rows, Distance distance, bool averaged) const;
 
+  // The experts of a mixture begin with the bunches that these rows form (query_residual.h). Call
+  // before the first step; does nothing for other shapes.
+  void PlaceExperts(const torch::Tensor& rows, uint64_t seed);
+  // What of these rows each expert of a mixture gets on average, [E], by the present parameters (or
+  // by their average); undefined for other shapes.
+  torch::Tensor ExpertLoads(const torch::Tensor& rows, bool averaged) const;
+
   void UpdateAverage(int64_t step);
-  // Of the average: W and the shift, double precision on the CPU.
+  // Of the average, double precision on the CPU: W of a linear shape, the shift, the hidden layer
+  // of another.
   torch::Tensor Matrix() const;
   torch::Tensor Shift() const;
+  HiddenLayer Hidden() const;
 
   const std::vector<torch::Tensor>& parameters() const { return parameters_; }
   std::vector<torch::Tensor> CopyAverage() const;
@@ -50,7 +77,8 @@ class ResidualMap {
 
   Shape shape_;
   bool maps_documents_;
-  std::vector<torch::Tensor> parameters_;  // The shift [D], then those of the shape.
+  std::vector<torch::Tensor> parameters_;  // The shift [D], then those of the shape, the one that
+                                           // the change is linear in last.
   std::vector<torch::Tensor> average_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "training/query_residual.h"
 #include "training/vector_space_tensors.h"
 
 namespace almagest::training {
@@ -305,8 +306,14 @@ Geometry MeasureGeometry(const VectorSpace& space, const LinearAdapter& adapter,
   const Distance distance = tensors.distance;
   const int64_t d = space.dimension();
   Geometry geometry;
-  geometry.finite = AllFinite(adapter.query_weight) && AllFinite(adapter.query_bias) &&
-                    AllFinite(adapter.document_weight) && AllFinite(adapter.document_bias);
+  const ResidualTensors& hidden = adapter.query_residual;
+  geometry.finite = true;
+  for (const auto* values :
+       {&adapter.query_weight, &adapter.query_bias, &adapter.document_weight,
+        &adapter.document_bias, &hidden.hidden_weight, &hidden.hidden_bias,
+        &hidden.output_weight, &hidden.route_weight, &hidden.route_bias}) {
+    geometry.finite = geometry.finite && AllFinite(*values);
+  }
   if (!geometry.finite) return geometry;
   const torch::Tensor base = SampleRows(tensors.documents, kRankSample);
   geometry.base_effective_rank = EffectiveRank(base);
@@ -333,9 +340,8 @@ Geometry MeasureGeometry(const VectorSpace& space, const LinearAdapter& adapter,
     document_rows.push_back(relevant_pairs[i].second);
   }
   if (!query_rows.empty()) {
-    const auto queries =
-        MapRows(tensors.queries.index_select(0, ToIndex(query_rows, tensors.device)),
-                adapter.query_weight, adapter.query_bias, distance);
+    const auto queries = MapQueries(
+        tensors.queries.index_select(0, ToIndex(query_rows, tensors.device)), adapter, distance);
     const auto documents =
         MapDocuments(tensors.documents.index_select(0, ToIndex(document_rows, tensors.device)),
                      adapter, distance);

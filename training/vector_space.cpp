@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "training/disjoint_sets.h"
+#include "training/query_residual.h"
 #include "training/vector_space_tensors.h"
 
 namespace almagest::training {
@@ -112,8 +113,8 @@ Ranking VectorSpace::Search(const LinearAdapter& query_version,
   const Distance distance = tensors_->distance;
   const torch::Device& device = tensors_->device;
   const int64_t d = dimension();
-  torch::Tensor queries = MapRows(tensors_->queries.index_select(0, ToIndex(query_rows, device)),
-                                  query_version.query_weight, query_version.query_bias, distance);
+  torch::Tensor queries = MapQueries(tensors_->queries.index_select(0, ToIndex(query_rows, device)),
+                                     query_version, distance);
   torch::Tensor documents = tensors_->documents;
   torch::Tensor unscaled = documents;
   if (document_version.maps_documents) {

@@ -23,6 +23,11 @@ size_t BytesOf(const std::shared_ptr<const LinearMap>& map) {
   return IsIdentity(map) ? 0 : (map->weights().size() + map->bias().size()) * sizeof(float);
 }
 
+size_t BytesOf(const AdapterMaps& maps) {
+  return BytesOf(maps.query) + BytesOf(maps.document) +
+         (maps.query_residual ? maps.query_residual->bytes() : 0);
+}
+
 std::string HexText(uint64_t value) {
   std::string text(16, '0');
   for (size_t i = 16; i-- > 0; value >>= 4) text[i] = "0123456789abcdef"[value & 15];
@@ -149,7 +154,7 @@ Result<std::shared_ptr<const AdapterMaps>> VersionSet::Maps(VersionId version) c
   ALMAGEST_CHECK(cache_->read != nullptr);
   // Read without a lock: others must not wait for it. Two threads may do it twice.
   ALMAGEST_TRY(AdapterMaps maps, cache_->read(version));
-  const size_t bytes = BytesOf(maps.query) + BytesOf(maps.document);
+  const size_t bytes = BytesOf(maps);
   return cache_->maps.Add(version, std::make_shared<const AdapterMaps>(std::move(maps)), bytes);
 }
 
@@ -170,9 +175,15 @@ Result<std::span<const float>> VersionSet::MapQuery(VersionId version, std::span
     }
     base = room;
   }
-  if (IsIdentity(maps.query)) return base;
-  std::vector<float> mapped(base.size());
-  maps.query->Apply(base, mapped, normalised_);
+  if (IsIdentity(maps.query) && !maps.query_residual) return base;
+  std::vector<float> mapped(base.begin(), base.end());
+  if (!IsIdentity(maps.query)) {
+    maps.query->Apply(base, mapped, normalised_ && !maps.query_residual);
+  }
+  if (maps.query_residual) {
+    maps.query_residual->AddTo(base, mapped);
+    if (normalised_) NormalizeInPlace(mapped.data(), mapped.size());
+  }
   room = std::move(mapped);
   return std::span<const float>(room);
 }

@@ -2,7 +2,8 @@
 // a query of one version search rows of another exactly (TRAINING notes 2.1, extended to affine
 // maps; derived in docs/architecture.md).
 //
-//   served query    q_t = l2(Q_t q + c_t)          served row  r_k = l2(W_k x + b_k), n_k its norm
+//   served query    q_t = l2(Q_t q + c_t + U_t h_t(q))   served row  r_k = l2(W_k x + b_k), n_k its
+//                                                        norm
 //   score as t of a row of k   = (n_k / n_t) * (M^T q_t) . r_k + (q_t . v) / n_t
 //     with M = W_t W_k^-1,  v = b_t - M b_k
 // Dot-product fields are not normalised: n = 1 everywhere.
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "engine/linalg/linear_map.h"
+#include "engine/linalg/query_residual.h"
 #include "engine/types.h"
 
 namespace almagest {
@@ -42,6 +44,7 @@ struct LearnedFusion {
 struct AdapterMaps {
   std::shared_ptr<const LinearMap> query;
   std::shared_ptr<const LinearMap> document;
+  std::shared_ptr<const QueryResidual> query_residual = nullptr;  // nullptr: none.
 };
 // The same for equal document maps, and for no others: empty for the identity, else 32 hex digits
 // (two checksums of the weights and the bias). Cost: a pass over them.
@@ -50,7 +53,7 @@ std::string DocumentKeyOf(const AdapterMaps& maps);
 struct AdapterVersion {
   VersionId id = 0;
   VersionId parent = 0;
-  std::string kind;  // "identity", "whitening", "query_low_rank", "two_sided_linear".
+  std::string kind;  // "identity", "whitening", "query_low_rank", "query_mlp", ...
   VersionStatus status = VersionStatus::kCandidate;
   int64_t created_at_ms = 0;            // Unix time.
   std::string job_id;                   // Empty: uploaded or built in.
@@ -85,7 +88,8 @@ class VersionSet {
   // Of the active version: always there.
   const AdapterMaps& active_maps() const { return *active_maps_; }
   // Of any version; never nullptr. kNotFound for an unknown one, else the errors of reading. Cost
-  // of those that are not in memory: reading 4 D^2 bytes for each side that is not the identity.
+  // of those that are not in memory: reading 4 D^2 bytes for each side that is not the identity,
+  // and 8 D H for a hidden layer.
   Result<std::shared_ptr<const AdapterMaps>> Maps(VersionId version) const;
   // Whether rows of `a` serve as rows of `b` as they are. Unknown versions are like no other.
   bool SameDocumentMap(VersionId a, VersionId b) const;

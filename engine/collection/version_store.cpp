@@ -14,7 +14,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kAdapterBlob[] = "adapter";
-constexpr char kFormatVersion[] = "1";
 constexpr size_t kKindBytesMax = 64;
 
 std::string Metadata(const Safetensors& file, const std::string& key) {
@@ -35,11 +34,7 @@ Result<std::shared_ptr<const LinearMap>> ReadMap(const Safetensors& file, const 
 }
 
 Result<> Parse(const Safetensors& file, uint32_t dimension, AdapterVersion* version) {
-  if (Metadata(file, "format_version") != kFormatVersion) {
-    return Fail(ErrorCode::kInvalidArgument, "the adapter's format_version is '" +
-                                                 Metadata(file, "format_version") +
-                                                 "'; it must be " + kFormatVersion);
-  }
+  ALMAGEST_TRY(ResidualTensors residual, ReadResidual(file, dimension));
   if (Metadata(file, "dimension") != std::to_string(dimension)) {
     return Fail(ErrorCode::kInvalidArgument, "the adapter's dimension is '" +
                                                  Metadata(file, "dimension") +
@@ -61,6 +56,9 @@ Result<> Parse(const Safetensors& file, uint32_t dimension, AdapterVersion* vers
   ALMAGEST_TRY(maps.query, ReadMap(file, "query", dimension));
   if (side == "linear") {
     ALMAGEST_TRY(maps.document, ReadMap(file, "document", dimension));
+  }
+  if (residual.hidden > 0) {
+    maps.query_residual = std::make_shared<const QueryResidual>(dimension, std::move(residual));
   }
   version->document_key = DocumentKeyOf(maps);
   version->maps = std::make_shared<const AdapterMaps>(std::move(maps));

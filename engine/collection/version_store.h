@@ -14,9 +14,10 @@
 namespace almagest {
 
 // Fills the maps, their document key (and the kind, where `version` has none) from an adapter file.
-//   metadata  format_version "1", kind, document_side "identity" or "linear", dimension
+//   metadata  format_version "1" or "2", kind, document_side "identity" or "linear", dimension
 //   tensors   query_weight [D, D], query_bias [D], document_weight [D, D], document_bias [D]; the
 //             document's only where its side is linear. y = W x + b, weights outputs x inputs.
+//             With format_version "2" those of residual_tensors.h, too.
 // kInvalidArgument: malformed, misshapen or not finite.
 Result<> ParseAdapter(const std::string& safetensors, uint32_t dimension, AdapterVersion* version);
 

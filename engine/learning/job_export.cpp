@@ -154,13 +154,14 @@ Result<> WriteAdapterFile(const std::filesystem::path& path, const std::string& 
                           const AdapterMaps& maps, uint32_t dimension) {
   const bool maps_documents = maps.document != nullptr && !maps.document->is_identity();
   SafetensorsWriter writer;
-  writer.SetMetadata("format_version", "1");
   writer.SetMetadata("kind", kind);
   writer.SetMetadata("document_side", maps_documents ? "linear" : "identity");
   writer.SetMetadata("dimension", std::to_string(dimension));
   std::vector<std::vector<float>> storage;  // Moving a vector keeps the address of its floats.
   AddSide("query", maps.query, dimension, &storage, &writer);
   AddSide("document", maps.document, dimension, &storage, &writer);
+  const ResidualTensors none;
+  AddResidual(maps.query_residual ? maps.query_residual->tensors() : none, dimension, &writer);
   return writer.Write(path);
 }
 

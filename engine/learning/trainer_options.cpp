@@ -5,14 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "storage/base/residual_tensors.h"
+
 namespace almagest {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 constexpr std::array kObjectives = {
-    "auto",         "query_diagonal",   "query_low_rank", "query_orthogonal",
-    "query_linear", "two_sided_linear", "whitening"};
+    "auto",      "query_diagonal", "query_low_rank",   "query_orthogonal", "query_linear",
+    "query_mlp", "query_mixture",  "two_sided_linear", "whitening"};
 constexpr std::array kDevices = {"auto", "cpu", "cuda"};
 
 enum class Kind : uint8_t { kInteger, kReal, kRealOrAuto, kFlag };
@@ -26,6 +28,8 @@ constexpr double kDimensionLimit = -1;  // `high`: the vector's dimension.
 // The table of docs/job-folder.md.
 constexpr Option kTrainingOptions[] = {
     {"rank", Kind::kInteger, 1, kDimensionLimit},
+    {"hidden", Kind::kInteger, 1, kHiddenMax},
+    {"experts", Kind::kInteger, 2, kExpertsMax},
     {"temperature", Kind::kRealOrAuto, 0.005, 1},
     {"graded_loss", Kind::kFlag, 0, 0},
     {"trimmed_share", Kind::kReal, 0, 0.5},
@@ -144,6 +148,13 @@ Result<std::string> MakeTrainerConfig(const TrainerJob& job, const AdaptationReq
     options.erase("device");
   }
   ALMAGEST_TRY_VOID(CheckOptions(options, kTrainingOptions, "options.", job.dimension));
+  // The defaults of the table are 4 experts of rank 32.
+  const double units = options.value("experts", 4.0) * options.value("rank", 32.0);
+  if (request.objective == "query_mixture" && units > static_cast<double>(kHiddenMax)) {
+    return Bad("options.experts times options.rank is " +
+               std::to_string(static_cast<int64_t>(units)) + ", the limit is " +
+               std::to_string(kHiddenMax));
+  }
   ALMAGEST_TRY_VOID(CheckOptions(gate, kGateOptions, "options.gate.", job.dimension));
   const Json config = {{"format_version", 1},
                        {"job_id", job.job_id},

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "storage/base/residual_tensors.h"
 #include "storage/base/safetensors.h"
 #include "tests/http/test_application.h"
 
@@ -247,6 +248,54 @@ std::string Turn(const std::string& kind) {
   writer.AddFloat32("query_weight", {2, 2}, weight);
   writer.AddFloat32("query_bias", {2}, bias);
   return writer.Serialize();
+}
+
+// Sends the first axis to the second and leaves the second alone, which no matrix of full rank
+// does: x + U max(V x - 1/2, 0).
+TEST_F(QueryApiTest, AVersionMayMapQueriesThroughAHiddenLayer) {
+  const std::vector<float> weight = {1, 0, 0, 1};
+  const std::vector<float> bias = {0, 0};
+  const ResidualTensors residual{1, 0, {1, 0}, {-0.5f}, {-2, 2}, {}, {}};
+  SafetensorsWriter writer;
+  writer.SetMetadata("kind", "query_mlp");
+  writer.SetMetadata("document_side", "identity");
+  writer.SetMetadata("dimension", "2");
+  writer.AddFloat32("query_weight", {2, 2}, weight);
+  writer.AddFloat32("query_bias", {2}, bias);
+  AddResidual(residual, 2, &writer);
+  const auto upload = [&] {
+    return server_.Call("POST", "/collections/c/versions", writer.Serialize(),
+                        {{"content-type", "application/octet-stream"}});
+  };
+  ASSERT_EQ(upload().status, 200u);
+  for (const char* query : {"[1, 0]", "[0, 1]"}) {
+    const std::string body = R"({"query": )" + std::string(query) + R"(, "using": "d")";
+    EXPECT_THAT(Ids(body + R"(, "params": {"adapter_version": 1}})"), ElementsAre(3, 2, 1));
+    const json batch =
+        Do("POST", "/collections/c/points/query/batch",
+           R"({"searches": [)" + body + R"(, "params": {"adapter_version": 1}}, )" + body + "}]}");
+    EXPECT_EQ(batch[0].at("points")[0].at("id"), 3);
+    EXPECT_EQ(batch[1].at("points")[0].at("id"), query[1] == '1' ? 1 : 3);
+  }
+  Do("POST", "/collections/c/versions/1/activate", "{}");
+  EXPECT_THAT(Ids(R"({"query": [1, 0], "using": "d"})"), ElementsAre(3, 2, 1));
+  EXPECT_EQ(Do("GET", "/collections/c/versions").at("versions")[0].at("kind"), "query_mlp");
+  // A snapshot brings it along.
+  const std::string name = Do("POST", "/collections/c/snapshots").at("name");
+  const std::string content = server_.Call("GET", "/collections/c/snapshots/" + name).text;
+  last_ = server_.Call("POST", "/collections/copy/snapshots/upload",
+                       "--b\r\nContent-Disposition: form-data; name=\"snapshot\"; "
+                       "filename=\"f\"\r\n\r\n" +
+                           content + "\r\n--b--\r\n",
+                       {{"content-type", "multipart/form-data; boundary=b"}});
+  ASSERT_EQ(last_.status, 200u) << last_.text;
+  const json copied = Do("POST", "/collections/copy/points/query",
+                         R"({"query": [1, 0], "using": "d", "limit": 1})");
+  EXPECT_EQ(copied.at("points")[0].at("id"), 3);
+  writer.SetMetadata("format_version", "1");
+  const Answer earlier = upload();
+  EXPECT_EQ(earlier.status, 400u);
+  EXPECT_THAT(earlier.text, HasSubstr("format_version is '1', which has no query_residual"));
 }
 
 TEST_F(QueryApiTest, EverySearchMayNameItsVersion) {

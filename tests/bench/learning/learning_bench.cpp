@@ -2,6 +2,7 @@
 //                         [--json FILE] [--only SET/MODEL] [--threads N] [--seed N]
 //                         [--options JSON]
 //                         [--compatibility main|all [--seeds N] [--versions N]]
+//                         [--nonlinear SEEDS]
 //
 // Trains on the train judgements of every judged set under DIR/retrieval, with every model stored
 // there, and of the reverse dictionary where its sources are named; prints nDCG@10 / Recall@100 on
@@ -10,7 +11,8 @@
 // {"rows": [...]} (set_measurement.h). --options are options of the job (docs/job-folder.md).
 //
 // With --compatibility, instead: ways of keeping versions searchable together, the main ones or all
-// (compatibility_bench.h), over N seeds (5) and N versions (3).
+// (compatibility_bench.h), over N seeds (5) and N versions (3). With --nonlinear: whether a hidden
+// layer of queries is worth having (nonlinear_bench.h); test judgements are not read.
 #include <stdlib.h>
 
 #include <algorithm>
@@ -22,6 +24,7 @@
 #include "storage/base/file.h"
 #include "tests/bench/learning/compatibility_bench.h"
 #include "tests/bench/learning/judged_set.h"
+#include "tests/bench/learning/nonlinear_bench.h"
 #include "tests/bench/learning/reverse_dictionary_set.h"
 #include "tests/bench/learning/set_measurement.h"
 #include "training/thread_settings.h"
@@ -41,6 +44,7 @@ struct Arguments {
   MeasurementOptions measurement;
   bool compares_compatibility = false;
   CompatibilityOptions compatibility;
+  int64_t nonlinear_seeds = 0;  // 0: not asked for.
 };
 
 // BASELINES.md is a table: method | one column a set. Keys "method" then "set".
@@ -102,6 +106,8 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
       arguments.compatibility.seeds = std::max(1L, std::atol(value.c_str()));
     } else if (flag == "--versions") {
       arguments.compatibility.versions = std::max(1L, std::atol(value.c_str()));
+    } else if (flag == "--nonlinear") {
+      arguments.nonlinear_seeds = std::max(1L, std::atol(value.c_str()));
     } else if (flag == "--seed") {
       arguments.measurement.seed = std::atol(value.c_str());
     } else if (flag == "--options") {
@@ -145,6 +151,14 @@ Result<> RunAll(const Arguments& arguments) {
     for (const std::string& model : ModelsOf(set)) {
       if (!(name + "/" + model).starts_with(arguments.only)) continue;
       std::printf("%s / %s\n", name.c_str(), model.c_str());
+      if (arguments.nonlinear_seeds > 0) {
+        ALMAGEST_TRY(
+            const Json rows,
+            MeasureNonLinear(set, model, arguments.nonlinear_seeds, arguments.measurement.threads,
+                             arguments.measurement.options, fs::path(folder)));
+        for (const Json& row : rows) results.push_back(row);
+        continue;
+      }
       CompatibilityOptions compatibility = arguments.compatibility;
       compatibility.threads = arguments.measurement.threads;
       const auto rows = arguments.compares_compatibility

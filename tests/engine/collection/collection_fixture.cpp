@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/linalg/row_kernels.h"
@@ -89,7 +90,8 @@ DenseVector Normalised(DenseVector vector) {
   return vector;
 }
 
-std::string RandomAdapter(std::mt19937& random, uint32_t dimension, bool maps_documents) {
+std::string RandomAdapter(std::mt19937& random, uint32_t dimension, bool maps_documents,
+                          const ResidualTensors& residual) {
   const auto map = [&] {
     std::vector<float> weights = RandomVector(random, dimension * dimension);
     for (float& weight : weights) weight *= 0.3f / std::sqrt(static_cast<float>(dimension));
@@ -112,7 +114,53 @@ std::string RandomAdapter(std::mt19937& random, uint32_t dimension, bool maps_do
   writer.AddFloat32("query_bias", {d}, tensors[1]);
   writer.AddFloat32("document_weight", {d, d}, tensors[2]);
   writer.AddFloat32("document_bias", {d}, tensors[3]);
+  if (residual.hidden > 0) AddResidual(residual, d, &writer);
   return writer.Serialize();
+}
+
+ResidualTensors RandomResidual(std::mt19937& random, uint32_t dimension, int64_t hidden,
+                               int64_t experts) {
+  const auto values = [&](int64_t rows, int64_t columns, float scale) {
+    std::vector<float> made = RandomVector(random, static_cast<uint32_t>(rows * columns));
+    for (float& value : made) value *= scale;
+    return made;
+  };
+  const auto d = static_cast<int64_t>(dimension);
+  ResidualTensors residual{hidden, experts, {}, {}, {}, {}, {}};
+  residual.hidden_weight = values(hidden, d, 1);
+  residual.hidden_bias = values(hidden, 1, 0.3f);
+  residual.output_weight = values(d, hidden, 0.5f / std::sqrt(static_cast<float>(hidden)));
+  residual.route_weight = values(experts, d, 2);
+  residual.route_bias = values(experts, 1, 0.5f);
+  return residual;
+}
+
+std::vector<double> ResidualByHand(const ResidualTensors& residual, const std::vector<double>& x) {
+  const auto rows_times_x = [&](const std::vector<float>& weight, const std::vector<float>& bias) {
+    std::vector<double> y(bias.begin(), bias.end());
+    for (size_t i = 0; i < y.size(); ++i) {
+      for (size_t j = 0; j < x.size(); ++j) y[i] += double{weight[i * x.size() + j]} * x[j];
+    }
+    return y;
+  };
+  std::vector<double> hidden = rows_times_x(residual.hidden_weight, residual.hidden_bias);
+  std::vector<double> routes = rows_times_x(residual.route_weight, residual.route_bias);
+  double sum = 0;
+  for (double& route : routes) sum += route = std::exp(route);
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    if (routes.empty()) {
+      hidden[i] = std::max(hidden[i], 0.0);
+    } else {
+      hidden[i] *= routes[i * routes.size() / hidden.size()] / sum;
+    }
+  }
+  std::vector<double> added(x.size(), 0.0);
+  for (size_t i = 0; i < added.size(); ++i) {
+    for (size_t j = 0; j < hidden.size(); ++j) {
+      added[i] += double{residual.output_weight[i * hidden.size() + j]} * hidden[j];
+    }
+  }
+  return added;
 }
 
 std::vector<float> MappedQuery(const VersionSet& versions, VersionId version,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/collection/collection.h"
+#include "storage/base/residual_tensors.h"
 #include "storage/memory_store.h"
 
 namespace almagest {
@@ -62,8 +63,15 @@ SparseVector RandomSparse(std::mt19937& random, uint32_t terms_max);
 PointInput RandomPoint(std::mt19937& random, uint64_t id);
 DenseVector Normalised(DenseVector vector);
 
-// A random affine adapter, near the identity: safetensors as the trainer writes it.
-std::string RandomAdapter(std::mt19937& random, uint32_t dimension, bool maps_documents);
+// A random adapter, near the identity: safetensors as the trainer writes it. Without a residual it
+// is a file of format_version 1.
+std::string RandomAdapter(std::mt19937& random, uint32_t dimension, bool maps_documents,
+                          const ResidualTensors& residual = {});
+// An mlp (experts 0) or a mixture that matters beside an identity.
+ResidualTensors RandomResidual(std::mt19937& random, uint32_t dimension, int64_t hidden,
+                               int64_t experts);
+// U h(x) of the definition, in double.
+std::vector<double> ResidualByHand(const ResidualTensors& residual, const std::vector<double>& x);
 
 // What an exact search over all live rows of the view says: slot -> score, for every live row that
 // has the field. Uses the versions' algebra as engine/search does. A slot found twice is an error.

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/collection/version_store.h"
+#include "engine/learning/job_export.h"
 #include "engine/learning/text_leg_export.h"
 #include "engine/text/bm25.h"
 #include "storage/base/file.h"
@@ -136,6 +138,31 @@ TEST_F(JobExportTest, WordsGiveNeighboursOfDocuments) {
     const int32_t row = partner < 3 ? partner : partner - 1;
     EXPECT_EQ(neighbours[i * kNeighbourDepth], id == 2 || id == 6 ? -1 : row);
     EXPECT_EQ(neighbours[i * kNeighbourDepth + 1], -1);
+  }
+}
+
+// A version as a job gets it is what the server reads, hidden layer and all.
+TEST_F(JobExportTest, AVersionSurvivesTheWayThroughItsFile) {
+  for (const int64_t experts : {0, 2}) {
+    SCOPED_TRACE(experts);
+    ResidualTensors residual{4, experts, {}, {}, {}, {}, {}};
+    residual.hidden_weight.assign(4 * kDimension, 0.25f);
+    residual.hidden_bias = {1, 2, 3, 4};
+    residual.output_weight.assign(4 * kDimension, -0.5f);
+    residual.route_weight.assign(static_cast<size_t>(experts) * kDimension, 2.0f);
+    residual.route_bias.assign(static_cast<size_t>(experts), 3.0f);
+    AdapterMaps maps;
+    maps.query_residual = std::make_shared<const QueryResidual>(kDimension, residual);
+    const auto path = folder_.path() / "version";
+    ASSERT_TRUE(WriteAdapterFile(path, "query_mixture", maps, kDimension));
+    AdapterVersion version;
+    const auto parsed = ParseAdapter(Bytes(path), kDimension, &version);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(version.kind, "query_mixture");
+    ASSERT_NE(version.maps->query_residual, nullptr);
+    EXPECT_EQ(version.maps->query_residual->tensors(), residual);
+    EXPECT_EQ(version.maps->document, nullptr);
+    EXPECT_EQ(version.maps->query->weights()[0], 1);
   }
 }
 

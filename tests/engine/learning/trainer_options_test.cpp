@@ -70,6 +70,8 @@ TEST(TrainerOptions, WriteAConfigThatTheTrainerReads) {
 TEST(TrainerOptions, AgreeWithTheTrainerOnEveryLimit) {
   const std::vector<std::pair<std::string, std::vector<double>>> probes = {
       {"rank", {0, 1, 48, 49}},
+      {"hidden", {0, 1, 4'096, 4'097}},
+      {"experts", {1, 2, 64, 65}},
       {"temperature", {0.0049, 0.005, 1, 1.01}},
       {"batch_size", {1, 2, 65'536, 65'537, 2.5}},
       {"topics", {-1, 0, 10'000, 10'001}},
@@ -133,6 +135,27 @@ TEST(TrainerOptions, NameTheOptionAndItsLimit) {
   EXPECT_NE(config.error().message.find("options.rank is 4900"), std::string::npos)
       << config.error().message;
   EXPECT_NE(config.error().message.find("48"), std::string::npos);
+}
+
+TEST(TrainerOptions, BoundTheUnitsOfAMixture) {
+  TrainerJob job = Job();
+  job.dimension = 512;
+  AdaptationRequest request = Request(R"({"experts": 64, "rank": 65})");
+  EXPECT_TRUE(MakeTrainerConfig(job, request));
+  request.objective = "query_mixture";
+  const auto config = MakeTrainerConfig(job, request);
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message,
+            "options.experts times options.rank is 4160, the limit is 4096");
+  request.options_json = R"({"experts": 64, "rank": 64})";
+  const auto accepted = MakeTrainerConfig(job, request);
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  const auto parsed = training::ParseJobConfig(*accepted);
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->objective, training::Objective::kQueryMixture);
+  request.objective = "query_mlp";
+  request.options_json = R"({"hidden": 200})";
+  EXPECT_EQ(training::ParseJobConfig(*MakeTrainerConfig(job, request))->options.hidden, 200);
 }
 
 TEST(TrainerOptions, RefuseWhatIsNoOption) {

@@ -41,11 +41,16 @@ std::vector<double> UnitByHand(std::vector<double> x) {
 
 class NamedVersionTest : public CollectionTest {
  protected:
-  // Versions are numbered from 1; 0 is the identity.
+  // Versions are numbered from 1; 0 is the identity. Of three one maps queries through an mlp as
+  // well and one through a mixture, with and without a document map.
   void AddVersions(int count) {
     if (maps_.empty()) maps_.emplace_back();
     for (int i = 0; i < count; ++i) {
-      const std::string adapter = RandomAdapter(random, kTestDimension, maps_.size() % 2 == 0);
+      ResidualTensors residual;
+      if (maps_.size() % 3 == 1) residual = RandomResidual(random, kTestDimension, 6, 0);
+      if (maps_.size() % 3 == 2) residual = RandomResidual(random, kTestDimension, 6, 3);
+      const std::string adapter =
+          RandomAdapter(random, kTestDimension, maps_.size() % 2 == 0, residual);
       AdapterVersion parsed;
       ASSERT_TRUE(ParseAdapter(adapter, kTestDimension, &parsed));
       const auto id = collection->AddVersion("", {}, adapter);
@@ -70,7 +75,12 @@ class NamedVersionTest : public CollectionTest {
                                          bool red_only) const {
     const AdapterMaps& maps = maps_.at(version);
     const auto unit = [](const DenseVector& v) { return UnitByHand({v.begin(), v.end()}); };
-    const auto mapped = UnitByHand(MappedByHand(maps.query, unit(query)));
+    std::vector<double> mapped = MappedByHand(maps.query, unit(query));
+    if (maps.query_residual) {
+      const auto added = ResidualByHand(maps.query_residual->tensors(), unit(query));
+      for (size_t i = 0; i < mapped.size(); ++i) mapped[i] += added[i];
+    }
+    mapped = UnitByHand(mapped);
     std::map<PointId, double> scores;
     for (uint64_t id = 0; id < points_.size(); ++id) {
       if (red_only && id % 3 != 0) continue;
