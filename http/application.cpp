@@ -129,6 +129,12 @@ std::optional<HttpResponse> Application::Check(HttpRequest& request) {
     response.close = true;
     return response;
   }
+  const std::string* host = request.FindHeader("host");
+  if (options_.local_names_only && host != nullptr && !NamesThisMachine(*host)) {
+    return AccessRefusal(
+        403, "Forbidden: this server has no API key and so answers to localhost only, not to another "
+             "Host; start it with --api-key, or with --allow-anonymous");
+  }
   StripOrigin(request.path);
   // A preflight carries no key; it asks about a request and does nothing.
   if (options_.cross_origin && IsPreflight(request)) return PreflightResponse(request);

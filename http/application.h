@@ -27,6 +27,9 @@ struct ApplicationOptions {
   // Searches that take at most so long are answered on the network thread (search_pace.h). Five
   // times what handing them on would take: other connections wait no longer than that.
   std::chrono::nanoseconds search_at_once_max{100'000};
+  // Answer only those who call this machine by a name of its own (NamesThisMachine): for a server
+  // that anybody on it may use, and nobody else.
+  bool local_names_only = false;
 };
 
 class Application : public Dispatcher {

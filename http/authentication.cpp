@@ -98,7 +98,23 @@ Authentication Authenticate(const HttpRequest& request, const AuthenticationOpti
 }
 
 bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  // Not "127.example.com", which is a name like any other.
+  return host == "localhost" || host == "::1" ||
+         (host.starts_with("127.") &&
+          host.find_first_not_of("0123456789.") == std::string_view::npos);
+}
+
+bool NamesThisMachine(std::string_view host_header) {
+  const size_t colon = host_header.rfind(':');
+  const size_t bracket = host_header.rfind(']');
+  std::string_view host = host_header;
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
+    host = host.substr(0, colon);
+  }
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  std::string name(host);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+  return IsLoopback(name) || name.ends_with(".localhost");
 }
 
 }  // namespace almagest

@@ -40,4 +40,9 @@ HttpResponse AccessRefusal(unsigned status, std::string text);
 // Whether only this machine can reach a socket bound to `host`: 127.0.0.0/8, ::1, "localhost".
 bool IsLoopback(std::string_view host);
 
+// Whether a Host header names this machine: "localhost", a name below it, or a loopback address,
+// with or without a port. A page of a stranger's site whose name has been made to lead here ("DNS
+// rebinding") says that name, and its browser takes our answers for the site's own.
+bool NamesThisMachine(std::string_view host_header);
+
 }  // namespace almagest

@@ -188,6 +188,7 @@ int Run(const Flags& flags) {
   application_options.authentication = flags.keys;
   application_options.cross_origin = flags.cross_origin;
   application_options.body_bytes_max = size_t{flags.body_megabytes} << 20;
+  application_options.local_names_only = !flags.keys.any() && !flags.allow_anonymous;
   almagest::Application application(service, application_options);
   almagest::ServerOptions server_options;
   server_options.host = flags.host;

@@ -87,6 +87,29 @@ TEST(Authentication, EveryRouteButTheOpenOnesNeedsTheKey) {
   }
 }
 
+TEST(Authentication, WithoutAKeyOnlyNamesOfThisMachineAreAnswered) {
+  ApplicationOptions options;
+  options.local_names_only = true;
+  TestApplication server(options);
+  const auto status = [&](const char* host) {
+    return server.Call("GET", "/collections", "", {{"host", host}}).status;
+  };
+  for (const char* host : {"localhost", "LOCALHOST:7333", "127.0.0.1:7333", "127.1.2.3",
+                           "[::1]:7333", "[::1]", "almagest.localhost:80"}) {
+    EXPECT_EQ(status(host), 200u) << host;
+  }
+  for (const char* host :
+       {"example.com", "127.0.0.1.example.com", "127.example.com:7333", "[::2]:80",
+        "localhost.example.com", "notlocalhost", "192.168.0.7:7333", "", ":7333"}) {
+    EXPECT_EQ(status(host), 403u) << host;
+  }
+  EXPECT_EQ(server.Call("GET", "/collections").status, 200u) << "no browser sends none";
+  EXPECT_EQ(server.Call("GET", "/dashboard/index.html", "", {{"host", "example.com"}}).status,
+            403u);
+  TestApplication with_key(WithKey());
+  EXPECT_EQ(with_key.Call("GET", "/healthz", "", {{"host", "example.com"}}).status, 200u);
+}
+
 TEST(Authentication, TakesBothHeadersAndNothingElse) {
   TestApplication server(WithKey());
   const auto status = [&](const char* name, const char* value) {
