@@ -1,9 +1,12 @@
 #include "tests/bench/learning/partial_migration.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/linalg/linear_map.h"
 #include "engine/linalg/matmul.h"
+#include "engine/linalg/query_residual.h"
+#include "engine/linalg/row_kernels.h"
 #include "storage/base/checksum.h"
 
 namespace almagest::bench {
@@ -21,6 +24,8 @@ Result<std::vector<std::vector<training::QueryMetrics>>> MeasurePartialMigration
   const size_t documents = vectors.documents.size() / d;
   ALMAGEST_TRY(const LinearMap query_map,
                LinearMap::Create(d, adapter.query_weight, adapter.query_bias));
+  std::optional<QueryResidual> query_residual;
+  if (adapter.query_residual.hidden > 0) query_residual.emplace(d, adapter.query_residual);
   ALMAGEST_TRY(const LinearMap document_map,
                LinearMap::Create(d, adapter.document_weight, adapter.document_bias));
   ALMAGEST_TRY(const CrossVersionMap carry,
@@ -42,7 +47,11 @@ Result<std::vector<std::vector<training::QueryMetrics>>> MeasurePartialMigration
       const std::span<const float> base(
           vectors.queries.data() + static_cast<size_t>(test[first + i].query) * d, d);
       const std::span<float> query(served.data() + i * d, d);
-      query_map.Apply(base, query, true);
+      query_map.Apply(base, query, !query_residual);
+      if (query_residual) {
+        query_residual->AddTo(base, query);
+        NormalizeInPlace(query.data(), d);
+      }
       constants[i] = carry.MapQuery(query, {carried.data() + i * d, d});
     }
     new_scores.Run(served.data(), rows, from_new.data());
