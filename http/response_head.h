@@ -8,8 +8,8 @@
 namespace almagest {
 
 // Status line and headers of an HTTP/1.1 response, with the empty line that ends them: of one whose
-// body follows whole, or of what a HEAD asks about. Beast's message and serializer would take ten
-// times as long.
+// body follows whole, or of what a HEAD asks about. By Beast's message and serializer a search took .6
+// of 43 us longer.
 std::string ResponseHead(const HttpResponse& response, bool keep_alive);
 
 }  // namespace almagest

@@ -32,6 +32,9 @@ struct LossPoint {
 
 // residual_map.h
 enum class Shape { kFull, kLowRank, kDiagonal, kOrthogonal, kMlp, kMixture };
+constexpr bool HasHiddenLayer(Shape shape) {
+  return shape == Shape::kMlp || shape == Shape::kMixture;
+}
 
 // How the loss is descended. Adam scales every weight's step by itself: fast, but with little data
 // it moves all D^2 weights, also where the data say nothing. Descent along the normalised gradient

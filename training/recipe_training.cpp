@@ -62,7 +62,7 @@ Result<LinearAdapter> TrainRecipe(const VectorSpace& space, std::span<const Judg
   }
   if (recipe.steps == 0) return recipe.start;
   // Units of two runs have nothing to do with each other, so that their mean is no map.
-  if (recipe.shape == Shape::kMlp || recipe.shape == Shape::kMixture) runs = 1;
+  if (HasHiddenLayer(recipe.shape)) runs = 1;
   LinearAdapter adapter;
   std::vector<float> LinearAdapter::*const parts[] = {
       &LinearAdapter::query_weight, &LinearAdapter::query_bias, &LinearAdapter::document_weight,

@@ -53,8 +53,6 @@ const char* QueryKind(Shape shape) {
   return "query_linear";
 }
 
-bool HasHiddenLayer(Shape shape) { return shape == Shape::kMlp || shape == Shape::kMixture; }
-
 ResidualMap::ResidualMap(const Candidate& candidate, const TrainingOptions& options,
                          int64_t dimension, uint64_t seed, const torch::Device& device)
     : shape_(candidate.shape), maps_documents_(candidate.maps_documents) {

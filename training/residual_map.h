@@ -29,8 +29,6 @@ namespace almagest::training {
 // kept is the moving average of the parameters over the last steps, which is smoother than any
 // single step (Polyak & Juditsky 1992).
 
-bool HasHiddenLayer(Shape shape);  // kMlp, kMixture.
-
 // The parameters of a kMlp or kMixture, double precision on the CPU.
 struct HiddenLayer {
   torch::Tensor weight;        // V [H, D]
